@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the pure files of mmu/ need from the world around them, and the only
+ * place they get it from.  This one is the kernel's; selftests/unit/env.h
+ * takes its place in userspace, so that the very same files run under
+ * sanitizers, a fuzzer and a property test.
+ *
+ * The names are the kernel's own.  Only what differs in kind has a name here:
+ * page tables as memory, and what a guest's write means to the host's page.
+ */
+#ifndef VELLUM_ENV_H
+#define VELLUM_ENV_H
+
+#include <linux/atomic.h>
+#include <linux/bitops.h>
+#include <linux/bits.h>
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/kvm.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/types.h>
+#include <linux/vmalloc.h>
+
+/* A zeroed page for an EPT table, charged to the VM's owner; may sleep. */
+static inline void *env_table_alloc(void)
+{
+	return (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+}
+
+static inline void env_table_free(void *table)
+{
+	free_page((unsigned long)table);
+}
+
+static inline u64 env_table_pa(const void *table)
+{
+	return __pa(table);
+}
+
+static inline void *env_table_va(u64 pa)
+{
+	return __va(pa);
+}
+
+/* The guest wrote to the host's page @hfn.  Any context; the page is still mapped. */
+static inline void env_page_dirty(u64 hfn)
+{
+	struct page *page = pfn_to_page(hfn);
+
+	if (!PageReserved(page))
+		SetPageDirty(page);
+}
+
+#endif

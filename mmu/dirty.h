@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * From a write to a record, and from a record to a harvest.  Pure.
+ *
+ * A harvest (get, clear, reset) takes records and re-arms their pages under
+ * the MMU's write lock, in batches; the caller discharges the batch before it
+ * lets userspace see the result (invariant 2).  Harvests and slot changes of a
+ * VM are serialised by its slots_lock.
+ */
+#ifndef VELLUM_MMU_DIRTY_H
+#define VELLUM_MMU_DIRTY_H
+
+#include "mmu/ept.h"
+#include "mmu/ring.h"
+
+/*
+ * Page @rel of @slot was written.  @ring is the writing vCPU's, or NULL where
+ * there is none or no vCPU wrote.  The vCPU's thread for a ring, else any.
+ */
+void dirty_record(struct slot *slot, u64 rel, struct ring *ring);
+/* The same by GFN; nothing when @gfn is in no logged slot. */
+void dirty_record_gfn(const struct slots *slots, gfn_t gfn, struct ring *ring);
+
+/* Logging begins: arms every leaf.  The batch always asks for a flush (invariant 4). */
+void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch);
+
+/*
+ * KVM_GET_DIRTY_LOG: @out gets slot_bitmap_words() words.  With @rearm the
+ * records are taken and their pages armed; without it they stay.  @out is the
+ * kernel's own memory.
+ */
+void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, bool rearm,
+	       struct tlb_batch *batch);
+
+/* Puts records back that could not be handed over. */
+void dirty_put_back(struct slot *slot, const unsigned long *words);
+
+/*
+ * KVM_CLEAR_DIRTY_LOG for pages [first, first + npages): takes and arms those
+ * whose bit is set in @mask (bit 0 = page @first; the kernel's own memory) and
+ * in the log.  @first is a multiple of 64; so is @npages, or it ends the slot.
+ */
+void dirty_clear(struct mmu *mmu, struct slot *slot, u64 first, u64 npages,
+		 const unsigned long *mask, struct tlb_batch *batch);
+
+/*
+ * KVM_RESET_DIRTY_RINGS for one ring: gives back every harvested entry and
+ * arms its page.  An entry that names no page of a logged slot of now (slot
+ * gone, or written by userspace) is given back and arms nothing.  Returns the
+ * number given back; bounded by the ring's size.
+ */
+u32 dirty_reset(struct mmu *mmu, const struct slots *slots, struct ring *ring,
+		struct tlb_batch *batch);
+
+#endif

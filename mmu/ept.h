@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The EPT: the tables, and the only code that writes SPTEs.  Pure.
+ *
+ * Locking: struct mmu's rwlock.  What only adds or loosens (map, restore) and
+ * settles by cmpxchg holds it for read; what takes away (zap) holds it for
+ * write; clearing A, D or W (age, re-arm) is atomic per entry and holds it for
+ * write too, so that a harvest never sees half of a fault.  Tables are linked
+ * under the read lock and unlinked under the write lock.
+ */
+#ifndef VELLUM_MMU_EPT_H
+#define VELLUM_MMU_EPT_H
+
+#include "mmu/mmu.h"
+#include "mmu/spte.h"
+
+/* Tables for one map: filled where sleeping is allowed, emptied under the lock. */
+struct table_cache {
+	unsigned int n;
+	void *table[EPT_LEVELS - 1];
+};
+
+/* Makes room for one ept_map(); may sleep.  0 or -ENOMEM. */
+int table_cache_fill(struct table_cache *cache);
+void table_cache_drain(struct table_cache *cache);
+
+/* The root table.  0 or -ENOMEM. */
+int ept_init(struct mmu *mmu);
+/* Zaps and frees everything.  No vCPU exists any more. */
+void ept_destroy(struct mmu *mmu);
+
+/* The leaf of @gfn, 0 when there is none.  Lock held, any way. */
+u64 ept_get(struct mmu *mmu, gfn_t gfn);
+
+/*
+ * Installs @spte for @gfn in place of @old (as ept_get() told), making tables
+ * from @cache.  Read lock held.  0; -EAGAIN when another CPU changed the entry
+ * meanwhile.  Never takes a permission away, so nothing is to be flushed.
+ */
+int ept_map(struct mmu *mmu, gfn_t gfn, u64 old, u64 spte, struct table_cache *cache);
+
+/*
+ * Gives back what logging or access tracking took from the leaf of @gfn.  Read
+ * lock held.  True when the access may now go on; false when the fault must
+ * take the long way.
+ */
+bool ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch);
+
+/*
+ * Takes every leaf in [start, end) away.  Write lock held.  What a leaf knew
+ * of writes reaches the host's page and, where D is scanned (@slot logged),
+ * the slot's bitmap.  @slot may be NULL.  Tables that become empty are added
+ * to the batch.
+ */
+void ept_zap(struct mmu *mmu, struct slot *slot, gfn_t start, gfn_t end, struct tlb_batch *batch);
+
+/*
+ * Re-arms the leaves @gfn + i for each bit i of @mask.  Write lock held.
+ * Returns the mask of those that were written since they were last armed.
+ */
+u64 ept_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch);
+
+/* The same for every leaf in [start, end), nothing returned: logging begins. */
+void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch);
+
+/* Which of the 64 leaves from @gfn on were written since they were armed.  Lock held. */
+u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask);
+
+/* Was any leaf in [start, end) accessed?  @clear: forget it.  Never flushes (design, invariant 5). */
+bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear);
+
+/* Frees the tables of a batch, after its flush. */
+void ept_free_dead(struct mmu *mmu, struct tlb_batch *batch);
+
+#endif

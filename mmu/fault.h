@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * An EPT violation or misconfiguration, from the GPA to an SPTE that lets the
+ * access through.
+ */
+#ifndef VELLUM_MMU_FAULT_H
+#define VELLUM_MMU_FAULT_H
+
+#include "mmu/dirty.h"
+
+struct fault {
+	gpa_t gpa;
+	bool write;
+	bool fetch;
+};
+
+enum fault_result {
+	FAULT_FIXED = 0, /* enter the guest again (also after a lost race) */
+	FAULT_MMIO = 1,	 /* no memory there, or a write to a read-only slot: emulate */
+};
+
+/*
+ * Resolves @fault.  The vCPU's thread, in the VM owner's mm, interrupts on,
+ * may sleep; SRCU lock held for @slots.  @tables is the vCPU's cache, @ring its
+ * ring or NULL.  Returns an enum fault_result, or -EFAULT (the host has no page
+ * there), -EHWPOISON, -EINTR (a fatal signal), -ENOMEM.
+ */
+int mmu_fault(struct mmu *mmu, const struct slots *slots, const struct fault *fault,
+	      struct table_cache *tables, struct ring *ring);
+
+/*
+ * The part of it that needs no sleep: is @gpa's entry a current MMIO one?  Any
+ * context that may take the read lock.
+ */
+bool mmu_is_mmio(struct mmu *mmu, const struct slots *slots, gpa_t gpa);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The host's side of a mapping: finding its page, hearing when it is taken
+ * away, and copying to and from guest memory.  The only file of mmu/ that
+ * knows the kernel's memory management; selftests/unit has its own.
+ */
+#ifndef VELLUM_MMU_HOST_H
+#define VELLUM_MMU_HOST_H
+
+#include "mmu/dirty.h"
+
+struct host_page {
+	hfn_t hfn;
+	bool writable;
+};
+
+/*
+ * The page at @hva of the current mm, faulted in, with a reference.  @write:
+ * for writing.  Without it the page is given as writable where that costs
+ * nothing.  May sleep.  0, -EFAULT, -EHWPOISON, -EINTR, -EAGAIN.
+ */
+int host_get_page(unsigned long hva, bool write, struct host_page *page);
+void host_put_page(const struct host_page *page);
+
+/* To be sampled before host_get_page(), and asked again under the MMU's lock. */
+unsigned long host_race_begin(struct mmu *mmu);
+/* True: the page at @hva may have been taken away since; look it up again.  Lock held. */
+bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva);
+
+#ifdef __KERNEL__
+#include <linux/mmu_notifier.h>
+#include <linux/srcu.h>
+
+/*
+ * What ties an MMU to a process.  @discharge is the VM's: it flushes every
+ * vCPU and returns when all have acknowledged; called with the MMU's write
+ * lock held and interrupts on.
+ */
+struct host {
+	struct mmu_notifier notifier;
+	struct mm_struct *mm;
+	struct mmu *mmu;
+	struct srcu_struct srcu;	/* read: whoever uses *slots */
+	struct slots __rcu *slots;	/* written under the VM's slots_lock */
+	void (*discharge)(struct host *host, struct tlb_batch *batch);
+};
+
+/* Of the current mm.  0 or -errno; on success host_exit() is due. */
+int host_init(struct host *host, struct mmu *mmu,
+	      void (*discharge)(struct host *host, struct tlb_batch *batch));
+/* No notifier runs after this, and no slot is left. */
+void host_exit(struct host *host);
+
+/*
+ * Publishes @slots in place of the old array, and waits until nobody reads
+ * the old one, which the caller then frees.  Under the slots_lock.
+ */
+struct slots *host_publish(struct host *host, struct slots *slots);
+
+/*
+ * Copies from or to guest memory through the owner's mapping; the range may
+ * cross pages and slots.  The current mm is the VM's; may sleep; SRCU lock held
+ * for @slots.  A write is recorded as dirty.  0 or -EFAULT.
+ */
+int host_read_guest(const struct slots *slots, gpa_t gpa, void *to, size_t len);
+int host_write_guest(const struct slots *slots, gpa_t gpa, const void *from, size_t len,
+		     struct ring *ring);
+#endif
+
+#endif

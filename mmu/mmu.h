@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The MMU of one VM: its state, its lock, and how its writes are tracked.
+ */
+#ifndef VELLUM_MMU_MMU_H
+#define VELLUM_MMU_MMU_H
+
+#include "mmu/slot.h"
+#include "mmu/spte.h"
+#include "types.h"
+
+/* What this machine and the module's parameters allow. */
+struct mmu_caps {
+	bool ad;  /* EPT A/D bits */
+	bool pml; /* page-modification logging; only with ad */
+};
+
+/*
+ * MMU notifier state: faults that looked up the host's page outside the lock
+ * must see that it was taken away meanwhile.  Written under the write lock.
+ */
+struct mmu_race {
+	unsigned long seq;   /* invalidations that ended */
+	unsigned long count; /* invalidations under way */
+	unsigned long start; /* hva range that holds all those under way */
+	unsigned long end;
+};
+
+struct mmu {
+	rwlock_t lock;
+	u64 *root;
+	struct mmu_caps caps;
+	enum spte_kind kind; /* of every leaf that will be mapped */
+	struct mmu_race race;
+	atomic_long_t nr_tables;
+	atomic_long_t nr_pages; /* leaves that map a page */
+};
+
+/*
+ * The one place that decides how a VM's writes are tracked.  A ring needs to
+ * hear of a write as it happens: D bits without PML cannot tell it, so such a
+ * VM is write-protected.
+ */
+static inline enum spte_kind mmu_choose_kind(struct mmu_caps caps, bool ring)
+{
+	if (!caps.ad)
+		return SPTE_SOFT;
+	return caps.pml || !ring ? SPTE_AD : SPTE_WRPROT;
+}
+
+/* D bits are the only record of a write until a harvest reads them. */
+static inline bool mmu_scans_d(const struct mmu *mmu)
+{
+	return mmu->kind == SPTE_AD && !mmu->caps.pml;
+}
+
+#endif

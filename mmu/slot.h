@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Memory slots: which GFNs are memory, where the host keeps them, and whether
+ * their writes are logged.
+ *
+ * A struct slot does not change once it is published, but for its dirty
+ * bitmap's bits and @dying; a change publishes a new array (struct slots), and
+ * readers hold the VM's SRCU lock (or are the only writer).  Pure.
+ */
+#ifndef VELLUM_MMU_SLOT_H
+#define VELLUM_MMU_SLOT_H
+
+#include "types.h"
+
+/* KVM_CAP_NR_MEMSLOTS.  Ids run from 0 to this less one. */
+#define SLOTS_MAX 1024
+/* KVM's limit for one slot: the bitmap's ABI counts pages in 31 bits. */
+#define SLOT_MAX_PAGES ((1ull << 31) - 1)
+
+struct slot {
+	gfn_t base;
+	u64 npages;
+	unsigned long hva; /* of the first page, in the VM owner's mm */
+	u32 flags;	   /* KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY */
+	u16 id;
+	bool dying;	      /* being deleted or moved: faults wait, records still count */
+	unsigned long *dirty; /* one bit a page, 1 = written; NULL unless logged */
+};
+
+struct slots {
+	u64 generation; /* differs from every other array of this VM */
+	unsigned int nr;
+	struct slot *slot[]; /* by ascending base; no two overlap */
+};
+
+enum slot_change { SLOT_NOTHING, SLOT_CREATE, SLOT_DELETE, SLOT_MOVE, SLOT_FLAGS };
+
+static inline bool slot_is_logged(const struct slot *slot)
+{
+	return slot->dirty;
+}
+
+static inline bool slot_has_gfn(const struct slot *slot, gfn_t gfn)
+{
+	return gfn - slot->base < slot->npages; /* wraps for a gfn below the base */
+}
+
+static inline unsigned long slot_hva(const struct slot *slot, gfn_t gfn)
+{
+	return slot->hva + ((gfn - slot->base) << PAGE_SHIFT);
+}
+
+static inline u64 slot_bitmap_words(const struct slot *slot)
+{
+	return (slot->npages + 63) / 64;
+}
+
+/* The slot that holds @gfn, or NULL. */
+struct slot *slots_find(const struct slots *slots, gfn_t gfn);
+/* The slot of that id, or NULL. */
+struct slot *slots_by_id(const struct slots *slots, u32 id);
+
+/*
+ * What @region asks for, given what is there.  All that an ioctl's caller can
+ * get wrong is refused here: -EINVAL for what is misaligned, wraps, is too
+ * large, beyond @max_gfn, of unknown flags, or changes what cannot change;
+ * -EEXIST for an overlap.  Whether the address range is the caller's to give
+ * (access_ok) is the caller's to check.  Returns an enum slot_change.
+ */
+int slots_classify(const struct slots *slots, const struct kvm_userspace_memory_region *region,
+		   gfn_t max_gfn);
+
+/*
+ * A new array: @old without @without (may be NULL) and with @with (may be
+ * NULL), generation one higher.  NULL when memory is short.  @old stays.
+ */
+struct slots *slots_change(const struct slots *old, const struct slot *without, struct slot *with);
+
+/* A slot as @region says.  The bitmap is the caller's to attach.  NULL: no memory. */
+struct slot *slot_alloc(const struct kvm_userspace_memory_region *region);
+/* A bitmap of 64-bit words for @npages pages, all bits @set; NULL when memory is short. */
+unsigned long *slot_bitmap_alloc(u64 npages, bool set);
+/* Frees the slot and the bitmap it still owns. */
+void slot_free(struct slot *slot);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * CPUID as a guest sees it: the table its owner gave, and what we support.
+ */
+#ifndef VELLUM_PLATFORM_CPUID_H
+#define VELLUM_PLATFORM_CPUID_H
+
+#include "types.h"
+
+#define CPUID_MAX_ENTRIES 256 /* KVM_MAX_CPUID_ENTRIES */
+
+struct cpuid_model {
+	struct kvm_cpuid_entry2 *entries; /* owned */
+	u32 nr;
+	u8 maxphyaddr;	/* of the guest; 36 without the leaf */
+	bool has_apic_x2;
+	u64 cr4_guest_bits; /* CR4 bits this CPUID lets a guest (or KVM_SET_SREGS) set */
+	u64 efer_bits;	    /* the same of EFER */
+};
+
+/* KVM_GET_SUPPORTED_CPUID: fills at most @max entries; the number, or -E2BIG. */
+int cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 max);
+/* Takes a copy of @entries and derives the rest.  0, -EINVAL, -ENOMEM; @model unchanged on error. */
+int cpuid_set(struct cpuid_model *model, const struct kvm_cpuid_entry2 *entries, u32 nr);
+void cpuid_free(struct cpuid_model *model);
+/*
+ * The CPUID instruction (SDM 2A): leaves beyond the maximum read as the
+ * highest basic leaf; what is not in the table reads as zero.  @cr4 and
+ * @apic_enabled set the bits that follow run time state (OSXSAVE, OSPKE, APIC).
+ */
+void cpuid_exec(const struct cpuid_model *model, u64 cr4, bool apic_enabled, u32 *eax, u32 *ebx,
+		u32 *ecx, u32 *edx);
+
+#endif

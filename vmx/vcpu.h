@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One vCPU, and what uapi/ asks of it.
+ *
+ * Unless a function says otherwise it is called by the vCPU's thread with
+ * vcpu->mutex held, in the mm of the VM's owner.
+ */
+#ifndef VELLUM_VMX_VCPU_H
+#define VELLUM_VMX_VCPU_H
+
+#include <linux/preempt.h>
+#include <linux/signal_types.h>
+#include <asm/fpu/api.h>
+
+#include "mmu/ring.h"
+#include "platform/cpuid.h"
+#include "platform/insn.h"
+#include "platform/lapic.h"
+#include "platform/msr.h"
+#include "vmx/stats.h"
+#include "vmx/vm.h"
+
+/* GPRs in the order of their encoding in instructions and exit qualifications. */
+enum vcpu_reg {
+	REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+	REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+	REG_COUNT
+};
+
+/* vcpu->mode: whether an IPI is needed to make the vCPU see a request. */
+enum vcpu_mode {
+	VCPU_OUTSIDE,	/* not in the entry..exit window; its PML log is empty */
+	VCPU_IN_GUEST,	/* from the last look at its requests until its PML log was drained */
+};
+
+/* vcpu->pending: one word of work to be done before the next entry. */
+#define VCPU_REQ_PML BIT(0)	/* PML is to be armed or disarmed */
+#define VCPU_REQ_DEAD BIT(1)	/* the VM is dead: -EIO */
+#define VCPU_REQ_VPID BIT(2)	/* INVVPID: CR0, CR3, CR4 or EFER was set from outside */
+
+struct vcpu {
+	u64 regs[REG_COUNT]; /* first: entry.S addresses it; RSP is cached from the VMCS */
+	struct vm *vm;
+	struct kvm_run *run; /* shared with userspace: read once, never trusted */
+	struct mutex mutex;  /* one ioctl at a time */
+	u32 id;
+	u32 index; /* in vm->vcpus */
+
+	unsigned long pending; /* VCPU_REQ_*, set by anybody, atomic */
+	int mode;	       /* enum vcpu_mode; written by the vCPU's thread */
+	int cpu;	       /* that it is loaded on, or -1; written there */
+	u64 tlb_seen;	       /* vm->tlb_gen at its last INVEPT */
+
+	struct ring ring;
+	struct table_cache tables;
+	struct vcpu_stats stats;
+
+	struct cpuid_model cpuid;
+	struct msr_model msrs;
+	struct lapic *apic; /* NULL without KVM_CREATE_IRQCHIP */
+	u32 mp_state;	    /* KVM_MP_STATE_* */
+	bool ran;	    /* entered at least once */
+
+	sigset_t sigset;
+	bool sigset_active;
+
+	struct vcpu_vmx *vmx; /* private to vmx/: VMCS, PML page, host state, FPU */
+};
+
+struct vcpu *vcpu_create(struct vm *vm, u32 id, u32 index); /* or ERR_PTR; not yet published */
+void vcpu_destroy(struct vcpu *vcpu);			      /* no thread uses it any more */
+
+/*
+ * KVM_RUN, after uapi/ has set the signal mask: runs the guest until an exit
+ * is userspace's.  0 with run->exit_reason set, or -EINTR (a signal or
+ * immediate_exit; exit_reason says KVM_EXIT_INTR), -EFAULT, -EIO, -EAGAIN.
+ */
+int vcpu_run(struct vcpu *vcpu);
+
+void vcpu_get_regs(struct vcpu *vcpu, struct kvm_regs *regs);
+void vcpu_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs);
+void vcpu_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
+int vcpu_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs); /* 0 or -EINVAL, nothing changed */
+void vcpu_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
+int vcpu_set_fpu(struct vcpu *vcpu, const struct kvm_fpu *fpu);
+/* All MSRs, those in the VMCS and those of the model. 0, or -EINVAL: unknown, or a value that faults. */
+int vcpu_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
+int vcpu_set_msr(struct vcpu *vcpu, u32 index, u64 value);
+/* After vcpu->cpuid was replaced. */
+void vcpu_cpuid_changed(struct vcpu *vcpu);
+
+/* The vmx side of module init and exit; refuses with a sentence in the log and -errno. */
+int vmx_init(void);
+void vmx_exit(void);
+/* What tracking this machine has, after the module's parameters. */
+struct mmu_caps vmx_mmu_caps(void);
+/* Highest GFN a slot may hold. */
+gfn_t vmx_max_gfn(void);
+
+#endif

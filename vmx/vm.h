@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One VM: its memory, its vCPUs, and how all of its vCPUs are reached at once.
+ *
+ * Lock order: vcpu->mutex > vm->lock > vm->slots_lock > SRCU > mmu.lock.
+ */
+#ifndef VELLUM_VMX_VM_H
+#define VELLUM_VMX_VM_H
+
+#include <linux/kref.h>
+#include <linux/mutex.h>
+
+#include "mmu/host.h"
+
+#define VM_MAX_VCPUS 64
+#define VM_MAX_VCPU_ID 256
+
+struct vcpu;
+
+struct vm {
+	struct mmu mmu;
+	struct host host; /* slots, SRCU, the owner's mm */
+	struct kref refs; /* the VM's fd, each vCPU's fd */
+
+	struct mutex lock; /* vCPU creation, and what is set once: ring_entries, irqchip */
+	struct mutex slots_lock; /* slot changes and harvests */
+
+	struct vcpu *vcpus[VM_MAX_VCPUS]; /* filled in order, under lock; published by nr_vcpus */
+	unsigned int nr_vcpus;		  /* smp_store_release / smp_load_acquire */
+
+	/* One more than any vCPU has seen: INVEPT before its next entry. */
+	atomic64_t tlb_gen;
+	/* Slots being logged: PML is armed while this is not 0.  Under slots_lock. */
+	atomic_t nr_logging;
+
+	u32 ring_entries;	 /* per vCPU; 0: no ring */
+	u64 manual_protect;	 /* KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | _INITIALLY_SET */
+	bool irqchip;		 /* vCPUs have a local APIC */
+	bool dead;		 /* an invariant broke: every vCPU ioctl answers -EIO */
+	u64 tsc_base;		 /* host TSC at creation: guests of one VM agree */
+};
+
+/* Objects alive in the module: printed at unload, and all zero by then. */
+extern atomic_long_t vellum_vms, vellum_vcpus;
+
+/* A VM of the current mm, or ERR_PTR(-errno).  Takes VMX on every CPU if it is the first. */
+struct vm *vm_create(void);
+void vm_get(struct vm *vm);
+void vm_put(struct vm *vm); /* the last one frees the VM and its vCPUs */
+
+/*
+ * Discharges @batch: when it returns every vCPU has left the guest at least
+ * once since the call, has drained its PML log into the trackers, will INVEPT
+ * before it enters again if @batch->flush, and the dead tables are freed.
+ * Interrupts on; no spinlock but the MMU's write lock may be held.
+ */
+void tlb_discharge(struct vm *vm, struct tlb_batch *batch);
+
+/* Every vCPU drains its PML log: the same without a flush. */
+void vm_drain_pml(struct vm *vm);
+
+/*
+ * After nr_logging went from or to 0: every vCPU has PML armed or not
+ * accordingly before it enters again, and none runs with the old setting when
+ * this returns.
+ */
+void vm_update_pml(struct vm *vm);
+
+/* The VM cannot be trusted any more: says why once, makes every vCPU exit with -EIO. */
+void vm_kill(struct vm *vm, const char *why);
+
+#endif
