@@ -50,6 +50,17 @@ static inline void *env_table_va(u64 pa)
 	return __va(pa);
 }
 
+/* Zeroed memory that can be mapped into userspace page by page; may sleep. */
+static inline void *env_shared_alloc(size_t bytes)
+{
+	return __vmalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+}
+
+static inline void env_shared_free(void *memory)
+{
+	vfree(memory);
+}
+
 /* The guest wrote to the host's page @hfn.  Any context; the page is still mapped. */
 static inline void env_page_dirty(u64 hfn)
 {

@@ -17,9 +17,14 @@
  * Page @rel of @slot was written.  @ring is the writing vCPU's, or NULL where
  * there is none or no vCPU wrote.  The vCPU's thread for a ring, else any.
  */
-void dirty_record(struct slot *slot, u64 rel, struct ring *ring);
-/* The same by GFN; nothing when @gfn is in no logged slot. */
-void dirty_record_gfn(const struct slots *slots, gfn_t gfn, struct ring *ring);
+static inline void dirty_record(struct slot *slot, u64 rel, struct ring *ring)
+{
+	if (!slot_is_logged(slot))
+		return;
+	slot_set_dirty(slot, rel);
+	if (ring && ring->entries)
+		ring_push(ring, slot->id, rel);
+}
 
 /* Logging begins: arms every leaf.  The batch always asks for a flush (invariant 4). */
 void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch);

@@ -20,6 +20,9 @@ struct table_cache {
 	void *table[EPT_LEVELS - 1];
 };
 
+/* Table pages that exist in all VMs, roots and caches included: 0 when no VM is left. */
+extern atomic_long_t mmu_tables_alive;
+
 /* Makes room for one ept_map(); may sleep.  0 or -ENOMEM. */
 int table_cache_fill(struct table_cache *cache);
 void table_cache_drain(struct table_cache *cache);
@@ -70,6 +73,6 @@ u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask);
 bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear);
 
 /* Frees the tables of a batch, after its flush. */
-void ept_free_dead(struct mmu *mmu, struct tlb_batch *batch);
+void ept_free_dead(struct tlb_batch *batch);
 
 #endif

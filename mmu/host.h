@@ -33,8 +33,8 @@ bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva)
 
 /*
  * What ties an MMU to a process.  @discharge is the VM's: it flushes every
- * vCPU and returns when all have acknowledged; called with the MMU's write
- * lock held and interrupts on.
+ * vCPU and returns when all have acknowledged; called without the MMU's lock,
+ * interrupts on, and it must not sleep (the OOM reaper may be behind it).
  */
 struct host {
 	struct mmu_notifier notifier;

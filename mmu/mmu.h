@@ -34,6 +34,7 @@ struct mmu {
 	struct mmu_race race;
 	atomic_long_t nr_tables;
 	atomic_long_t nr_pages; /* leaves that map a page */
+	atomic_long_t nr_mmio_tables; /* tables made for MMIO alone */
 };
 
 /*

@@ -25,6 +25,7 @@ struct ring {
 	u32 size;		       /* a power of two */
 	u32 head; /* next to be filled; written by the vCPU's thread */
 	u32 tail; /* next to be given back; written under the VM's slots_lock */
+	bool lost; /* an entry found no room: see ring_push() */
 };
 
 /* @bytes as KVM_ENABLE_CAP gives it: the number of entries, or -EINVAL, or -E2BIG. */
@@ -33,7 +34,11 @@ int ring_init(struct ring *ring, u32 entries);
 void ring_destroy(struct ring *ring);
 
 /* Entries in use: produced and not yet given back.  Any thread. */
-u32 ring_used(const struct ring *ring);
+static inline u32 ring_used(const struct ring *ring)
+{
+	/* Pairs with the release in ring_take_harvested(): the slot is free for good. */
+	return READ_ONCE(ring->head) - smp_load_acquire(&ring->tail);
+}
 
 /* The guest may not be entered before userspace made room.  The vCPU's thread. */
 static inline bool ring_is_soft_full(const struct ring *ring)
@@ -42,11 +47,24 @@ static inline bool ring_is_soft_full(const struct ring *ring)
 }
 
 /*
- * Appends page @rel of slot @slot_id.  The vCPU's thread only.  False, and
- * nothing overwritten, when there is no room: the reserve was exceeded, which
- * is a bug of the caller.
+ * Appends page @rel of slot @slot_id.  The vCPU's thread only.  When there is
+ * no room nothing is overwritten and @lost tells: the reserve was exceeded,
+ * which is a bug of ours, and the VM cannot go on.
  */
-bool ring_push(struct ring *ring, u32 slot_id, u64 rel);
+static inline void ring_push(struct ring *ring, u32 slot_id, u64 rel)
+{
+	struct kvm_dirty_gfn *entry = &ring->entries[ring->head & (ring->size - 1)];
+
+	if (unlikely(ring_used(ring) >= ring->size)) {
+		ring->lost = true;
+		return;
+	}
+	WRITE_ONCE(entry->slot, slot_id);
+	WRITE_ONCE(entry->offset, rel);
+	/* Pairs with userspace's load-acquire of flags: slot and offset are there. */
+	smp_store_release(&entry->flags, KVM_DIRTY_GFN_F_DIRTY);
+	WRITE_ONCE(ring->head, ring->head + 1);
+}
 
 /* Takes the oldest entry if userspace has harvested it.  Under the VM's slots_lock. */
 bool ring_take_harvested(struct ring *ring, u32 *slot_id, u64 *rel);

@@ -14,6 +14,8 @@
 
 /* KVM_CAP_NR_MEMSLOTS.  Ids run from 0 to this less one. */
 #define SLOTS_MAX 1024
+/* Flags a region may have. */
+#define SLOT_KNOWN_FLAGS (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
 /* KVM's limit for one slot: the bitmap's ABI counts pages in 31 bits. */
 #define SLOT_MAX_PAGES ((1ull << 31) - 1)
 
@@ -30,6 +32,7 @@ struct slot {
 struct slots {
 	u64 generation; /* differs from every other array of this VM */
 	unsigned int nr;
+	struct slot *by_id[SLOTS_MAX];
 	struct slot *slot[]; /* by ascending base; no two overlap */
 };
 
@@ -38,6 +41,12 @@ enum slot_change { SLOT_NOTHING, SLOT_CREATE, SLOT_DELETE, SLOT_MOVE, SLOT_FLAGS
 static inline bool slot_is_logged(const struct slot *slot)
 {
 	return slot->dirty;
+}
+
+/* Any context.  @rel < npages, the slot is logged. */
+static inline void slot_set_dirty(struct slot *slot, u64 rel)
+{
+	set_bit(rel & 63, &slot->dirty[rel / 64]);
 }
 
 static inline bool slot_has_gfn(const struct slot *slot, gfn_t gfn)
@@ -58,7 +67,10 @@ static inline u64 slot_bitmap_words(const struct slot *slot)
 /* The slot that holds @gfn, or NULL. */
 struct slot *slots_find(const struct slots *slots, gfn_t gfn);
 /* The slot of that id, or NULL. */
-struct slot *slots_by_id(const struct slots *slots, u32 id);
+static inline struct slot *slots_by_id(const struct slots *slots, u32 id)
+{
+	return id < SLOTS_MAX ? slots->by_id[id] : NULL;
+}
 
 /*
  * What @region asks for, given what is there.  All that an ioctl's caller can

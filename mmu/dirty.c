@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Harvests: records are taken, their pages armed, and the flush is left to the
+ * caller.  Pure.
+ *
+ * Whoever takes a record asks for a flush, even when no SPTE changed: an
+ * access-tracked SPTE has lost its W already, without a flush, and a CPU may
+ * still write through what it cached before (invariants 4 and 5).
+ */
+#include "mmu/dirty.h"
+
+/* Words of a bitmap per hold of the lock: 4096 pages. */
+#define BATCH_WORDS 64
+#define BATCH_PAGES (BATCH_WORDS * 64)
+
+/* The pages of word @word that exist. */
+static u64 word_mask(const struct slot *slot, u64 word)
+{
+	u64 left = slot->npages - word * 64;
+
+	return left >= 64 ? ~0ull : BIT_ULL(left) - 1;
+}
+
+/* Atomically takes those bits of @mask that are set. */
+static u64 take_bits(unsigned long *word, u64 mask)
+{
+	unsigned long old = READ_ONCE(*word);
+
+	do {
+		if (!(old & mask))
+			return 0;
+	} while (!try_cmpxchg(word, &old, old & ~mask));
+	return old & mask;
+}
+
+static void put_bits(unsigned long *word, u64 mask)
+{
+	unsigned long old = READ_ONCE(*word);
+
+	if (!mask)
+		return;
+	while (!try_cmpxchg(word, &old, old | mask))
+		;
+}
+
+void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch)
+{
+	gfn_t end = slot->base + slot->npages;
+	gfn_t gfn, next;
+
+	for (gfn = slot->base; gfn < end; gfn = next) {
+		next = min(gfn + BATCH_PAGES, end);
+		write_lock(&mmu->lock);
+		ept_rearm_range(mmu, gfn, next, batch);
+		write_unlock(&mmu->lock);
+		cond_resched();
+	}
+	batch->flush = true;
+}
+
+/* One word of KVM_GET_DIRTY_LOG.  Write lock held. */
+static u64 get_word(struct mmu *mmu, struct slot *slot, u64 word, bool rearm,
+		    struct tlb_batch *batch)
+{
+	gfn_t gfn = slot->base + word * 64;
+	u64 taken;
+
+	if (mmu_scans_d(mmu)) {
+		u64 mask = word_mask(slot, word);
+
+		if (!rearm) {
+			put_bits(&slot->dirty[word], ept_written_mask(mmu, gfn, mask));
+			return READ_ONCE(slot->dirty[word]);
+		}
+		taken = ept_rearm_mask(mmu, gfn, mask, batch);
+		taken |= take_bits(&slot->dirty[word], ~0ull);
+	} else {
+		if (!rearm)
+			return READ_ONCE(slot->dirty[word]);
+		taken = take_bits(&slot->dirty[word], ~0ull);
+		ept_rearm_mask(mmu, gfn, taken, batch);
+	}
+	if (taken)
+		batch->flush = true;
+	return taken;
+}
+
+void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, bool rearm,
+	       struct tlb_batch *batch)
+{
+	u64 word = 0, words = slot_bitmap_words(slot);
+
+	while (word < words) {
+		u64 end = min(word + BATCH_WORDS, words);
+
+		write_lock(&mmu->lock);
+		for (; word < end; word++)
+			out[word] = get_word(mmu, slot, word, rearm, batch);
+		write_unlock(&mmu->lock);
+		cond_resched();
+	}
+}
+
+void dirty_put_back(struct slot *slot, const unsigned long *words)
+{
+	u64 word;
+
+	for (word = 0; word < slot_bitmap_words(slot); word++)
+		put_bits(&slot->dirty[word], words[word]);
+}
+
+void dirty_clear(struct mmu *mmu, struct slot *slot, u64 first, u64 npages,
+		 const unsigned long *mask, struct tlb_batch *batch)
+{
+	u64 word = first / 64, words = word + (npages + 63) / 64;
+
+	while (word < words) {
+		u64 end = min(word + BATCH_WORDS, words);
+
+		write_lock(&mmu->lock);
+		for (; word < end; word++) {
+			u64 asked = mask[word - first / 64] & word_mask(slot, word);
+			u64 taken = take_bits(&slot->dirty[word], asked);
+
+			if (!taken)
+				continue;
+			ept_rearm_mask(mmu, slot->base + word * 64, taken, batch);
+			batch->flush = true;
+		}
+		write_unlock(&mmu->lock);
+		cond_resched();
+	}
+}
+
+/* Pages of one slot that were given back and wait to be armed, 64 at a time. */
+struct rearm_run {
+	struct slot *slot;
+	u64 first; /* multiple of 64 */
+	u64 mask;
+};
+
+static void run_flush(struct mmu *mmu, struct rearm_run *run, struct tlb_batch *batch)
+{
+	if (run->mask)
+		ept_rearm_mask(mmu, run->slot->base + run->first, run->mask, batch);
+	run->mask = 0;
+}
+
+static void run_add(struct mmu *mmu, struct rearm_run *run, struct slot *slot, u64 rel,
+		    struct tlb_batch *batch)
+{
+	u64 first = rel & ~63ull;
+
+	/* What userspace left in the entry is believed no further than this. */
+	if (!slot || !slot_is_logged(slot) || rel >= slot->npages)
+		return;
+	if (slot != run->slot || first != run->first) {
+		run_flush(mmu, run, batch);
+		run->slot = slot;
+		run->first = first;
+	}
+	run->mask |= BIT_ULL(rel & 63);
+}
+
+u32 dirty_reset(struct mmu *mmu, const struct slots *slots, struct ring *ring,
+		struct tlb_batch *batch)
+{
+	struct rearm_run run = {};
+	u32 slot_id, count = 0;
+	bool more = true;
+	u64 rel;
+
+	/* A ring that userspace refills while it is drained could last for ever. */
+	while (more && count < ring->size) {
+		u32 end = min(count + PML_ENTRIES, ring->size);
+
+		write_lock(&mmu->lock);
+		while (count < end) {
+			more = ring_take_harvested(ring, &slot_id, &rel);
+			if (!more)
+				break;
+			count++;
+			run_add(mmu, &run, slots_by_id(slots, slot_id), rel, batch);
+		}
+		run_flush(mmu, &run, batch);
+		write_unlock(&mmu->lock);
+		cond_resched();
+	}
+	if (count)
+		batch->flush = true;
+	return count;
+}

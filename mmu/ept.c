@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The EPT's tables, and every write to an SPTE.  Pure; see ept.h for which
+ * lock each function wants.
+ */
+#include "mmu/ept.h"
+
+atomic_long_t mmu_tables_alive = ATOMIC_LONG_INIT(0);
+
+static u64 *table_alloc(void)
+{
+	u64 *table = env_table_alloc();
+
+	if (table)
+		atomic_long_inc(&mmu_tables_alive);
+	return table;
+}
+
+static void table_free(u64 *table)
+{
+	env_table_free(table);
+	atomic_long_dec(&mmu_tables_alive);
+}
+
+int table_cache_fill(struct table_cache *cache)
+{
+	while (cache->n < ARRAY_SIZE(cache->table)) {
+		u64 *table = table_alloc();
+
+		if (!table)
+			return -ENOMEM;
+		cache->table[cache->n++] = table;
+	}
+	return 0;
+}
+
+void table_cache_drain(struct table_cache *cache)
+{
+	while (cache->n)
+		table_free(cache->table[--cache->n]);
+}
+
+static unsigned int index_at(gfn_t gfn, int level)
+{
+	return gfn >> ((level - 1) * EPT_LEVEL_BITS) & (EPT_TABLE_ENTRIES - 1);
+}
+
+static u64 *child_table(u64 entry)
+{
+	/* Every table entry of ours allows everything, so R alone tells it is there. */
+	return entry & EPT_R ? env_table_va(entry & EPT_ADDR_MASK) : NULL;
+}
+
+/* The table at level 1 that holds the leaf of @gfn, or NULL. */
+static u64 *leaf_table(struct mmu *mmu, gfn_t gfn)
+{
+	u64 *table = mmu->root;
+	int level;
+
+	if (gfn > EPT_MAX_GFN)
+		return NULL;
+	for (level = EPT_LEVELS; level > 1 && table; level--)
+		table = child_table(READ_ONCE(table[index_at(gfn, level)]));
+	return table;
+}
+
+/* Walks along GFNs that are near each other: one descent for each leaf table. */
+struct leaf_cursor {
+	struct mmu *mmu;
+	u64 *table;
+	gfn_t first; /* the GFN of the table's first entry; GFN_NONE: no descent yet */
+};
+
+static struct leaf_cursor leaf_cursor(struct mmu *mmu)
+{
+	return (struct leaf_cursor){ .mmu = mmu, .first = GFN_NONE };
+}
+
+/* The SPTE of @gfn, or NULL where no table is. */
+static inline u64 *leaf_at(struct leaf_cursor *cursor, gfn_t gfn)
+{
+	gfn_t first = gfn & ~(gfn_t)(EPT_TABLE_ENTRIES - 1);
+
+	if (first != cursor->first) {
+		cursor->table = leaf_table(cursor->mmu, gfn);
+		cursor->first = first;
+	}
+	return cursor->table ? &cursor->table[gfn - first] : NULL;
+}
+
+int ept_init(struct mmu *mmu)
+{
+	mmu->root = table_alloc();
+	return mmu->root ? 0 : -ENOMEM;
+}
+
+u64 ept_get(struct mmu *mmu, gfn_t gfn)
+{
+	struct leaf_cursor cursor = leaf_cursor(mmu);
+	u64 *sptep = leaf_at(&cursor, gfn);
+
+	return sptep ? READ_ONCE(*sptep) : 0;
+}
+
+/* The table below @entryp, made from @cache if there is none. */
+static u64 *child_or_new(struct mmu *mmu, u64 *entryp, struct table_cache *cache)
+{
+	u64 old = READ_ONCE(*entryp);
+	u64 *table;
+
+	if (child_table(old) || !cache->n)
+		return child_table(old);
+
+	table = cache->table[cache->n - 1];
+	/* Publishes the zeroes in it, too: cmpxchg orders them before. */
+	if (!try_cmpxchg64(entryp, &old, spte_table(env_table_pa(table), mmu->caps.ad)))
+		return child_table(old);
+	cache->n--;
+	atomic_long_inc(&mmu->nr_tables);
+	return table;
+}
+
+int ept_map(struct mmu *mmu, gfn_t gfn, u64 old, u64 spte, struct table_cache *cache)
+{
+	u64 *table = mmu->root;
+	int level;
+
+	if (gfn > EPT_MAX_GFN)
+		return -EFAULT;
+	for (level = EPT_LEVELS; level > 1; level--) {
+		table = child_or_new(mmu, &table[index_at(gfn, level)], cache);
+		if (!table)
+			return -ENOMEM;
+	}
+	if (!try_cmpxchg64(&table[index_at(gfn, 1)], &old, spte))
+		return -EAGAIN;
+	if (spte_maps_page(spte) && !spte_maps_page(old))
+		atomic_long_inc(&mmu->nr_pages);
+	return 0;
+}
+
+bool ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch)
+{
+	struct leaf_cursor cursor = leaf_cursor(mmu);
+	u64 *sptep = leaf_at(&cursor, gfn);
+	u64 old, new;
+
+	if (!sptep)
+		return false;
+	old = READ_ONCE(*sptep);
+	if (!spte_maps_page(old) || (write && !spte_may_restore_write(old)))
+		return false;
+	new = spte_restore(old, write);
+	if (!spte_allows(new, write, fetch))
+		return false;
+	return new == old || try_cmpxchg64(sptep, &old, new);
+}
+
+struct zap {
+	struct mmu *mmu;
+	struct slot *slot;
+	gfn_t start;
+	gfn_t end;
+	struct tlb_batch *batch;
+};
+
+static void zap_leaf(struct zap *zap, u64 *sptep, gfn_t gfn)
+{
+	u64 old;
+
+	if (!READ_ONCE(*sptep))
+		return;
+	/* An exchange: the CPU may set D until the very moment it goes. */
+	old = xchg(sptep, 0);
+	if (!spte_maps_page(old))
+		return; /* misconfigured entries are not cached (SDM 3C 29.4.2) */
+
+	if (spte_was_written(old) || (old & SPTE_WAS_DIRTY))
+		env_page_dirty(spte_hfn(old));
+	if (zap->slot && slot_is_logged(zap->slot) && mmu_scans_d(zap->mmu) &&
+	    spte_was_written(old))
+		slot_set_dirty(zap->slot, gfn - zap->slot->base);
+	atomic_long_dec(&zap->mmu->nr_pages);
+	zap->batch->flush = true;
+}
+
+static bool table_is_empty(const u64 *table)
+{
+	unsigned int i;
+
+	for (i = 0; i < EPT_TABLE_ENTRIES; i++)
+		if (READ_ONCE(table[i]))
+			return false;
+	return true;
+}
+
+static void unlink_table(struct zap *zap, u64 *entryp, u64 *table)
+{
+	WRITE_ONCE(*entryp, 0);
+	atomic_long_dec(&zap->mmu->nr_tables);
+	/*
+	 * A CPU may walk the table by its paging-structure caches until the
+	 * flush.  All its entries are 0 but the first, the chain, which is a
+	 * page's address: R, W and X are 0, so it is not present either.
+	 */
+	WRITE_ONCE(table[0], (u64)(unsigned long)zap->batch->dead_tables);
+	zap->batch->dead_tables = table;
+	zap->batch->flush = true;
+}
+
+/* Zaps what of @table (at @level, from @base on) is in range.  Recursion ends at EPT_LEVELS. */
+static void zap_table(struct zap *zap, u64 *table, int level, gfn_t base)
+{
+	gfn_t span = EPT_LEVEL_PAGES(level);
+	unsigned int i = zap->start > base ? (zap->start - base) / span : 0;
+
+	for (; i < EPT_TABLE_ENTRIES; i++) {
+		gfn_t gfn = base + i * span;
+		u64 *child;
+
+		if (gfn >= zap->end)
+			break;
+		if (level == 1) {
+			zap_leaf(zap, &table[i], gfn);
+			continue;
+		}
+		child = child_table(READ_ONCE(table[i]));
+		if (!child)
+			continue;
+		zap_table(zap, child, level - 1, gfn);
+		if (table_is_empty(child))
+			unlink_table(zap, &table[i], child);
+	}
+}
+
+void ept_zap(struct mmu *mmu, struct slot *slot, gfn_t start, gfn_t end, struct tlb_batch *batch)
+{
+	struct zap zap = { mmu, slot, start, end, batch };
+
+	lockdep_assert_held_write(&mmu->lock);
+	zap_table(&zap, mmu->root, EPT_LEVELS, 0);
+}
+
+void ept_free_dead(struct tlb_batch *batch)
+{
+	while (batch->dead_tables) {
+		u64 *table = batch->dead_tables;
+
+		batch->dead_tables = (void *)(unsigned long)table[0];
+		table_free(table);
+	}
+}
+
+void ept_destroy(struct mmu *mmu)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+
+	if (!mmu->root)
+		return;
+	write_lock(&mmu->lock);
+	ept_zap(mmu, NULL, 0, EPT_MAX_GFN + 1, &batch);
+	write_unlock(&mmu->lock);
+	ept_free_dead(&batch);
+	table_free(mmu->root);
+	mmu->root = NULL;
+}
+
+/* Arms one leaf.  The CPU may set A and D meanwhile, nobody else writes. */
+static inline bool rearm_leaf(u64 *sptep, struct tlb_batch *batch)
+{
+	u64 old = READ_ONCE(*sptep);
+
+	do {
+		if (!spte_was_written(old))
+			return false;
+	} while (!try_cmpxchg64(sptep, &old, spte_rearm(old)));
+	batch->flush = true;
+	return true;
+}
+
+u64 ept_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch)
+{
+	struct leaf_cursor cursor = leaf_cursor(mmu);
+	u64 written = 0;
+
+	for (; mask; mask &= mask - 1) {
+		unsigned int i = __ffs(mask);
+		u64 *sptep = leaf_at(&cursor, gfn + i);
+
+		if (sptep && rearm_leaf(sptep, batch))
+			written |= BIT_ULL(i);
+	}
+	return written;
+}
+
+void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch)
+{
+	struct leaf_cursor cursor = leaf_cursor(mmu);
+	gfn_t gfn = start;
+
+	while (gfn < end) {
+		u64 *sptep = leaf_at(&cursor, gfn);
+
+		if (sptep) {
+			rearm_leaf(sptep, batch);
+			gfn++;
+		} else {
+			gfn = cursor.first + EPT_TABLE_ENTRIES;
+		}
+	}
+}
+
+u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask)
+{
+	struct leaf_cursor cursor = leaf_cursor(mmu);
+	u64 written = 0;
+
+	for (; mask; mask &= mask - 1) {
+		unsigned int i = __ffs(mask);
+		u64 *sptep = leaf_at(&cursor, gfn + i);
+
+		if (sptep && spte_was_written(READ_ONCE(*sptep)))
+			written |= BIT_ULL(i);
+	}
+	return written;
+}
+
+bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear)
+{
+	struct leaf_cursor cursor = leaf_cursor(mmu);
+	bool young = false;
+	gfn_t gfn = start;
+
+	while (gfn < end) {
+		u64 *sptep = leaf_at(&cursor, gfn);
+		u64 old;
+
+		if (!sptep) {
+			gfn = cursor.first + EPT_TABLE_ENTRIES;
+			continue;
+		}
+		gfn++;
+		old = READ_ONCE(*sptep);
+		do {
+			if (!spte_is_young(old))
+				break;
+			young = true;
+		} while (clear && !try_cmpxchg64(sptep, &old, spte_age(old)));
+	}
+	return young;
+}

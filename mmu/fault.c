@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Resolving an EPT violation.  Pure: the host's page comes through host.h.
+ */
+#include "mmu/fault.h"
+#include "mmu/host.h"
+
+/*
+ * Tables that a VM may have for addresses where no memory is.  A guest that
+ * touches more than that pays a longer exit, the host pays no more memory.
+ */
+#define MMIO_TABLES_MAX 256
+
+/*
+ * A write that @slot logs by permission is recorded after it was permitted and
+ * under the same hold of the lock: a harvest sees both or neither.
+ */
+static void record_permitted(struct mmu *mmu, struct slot *slot, const struct fault *fault,
+			     struct ring *ring)
+{
+	if (fault->write && mmu->kind != SPTE_AD)
+		dirty_record(slot, (fault->gpa >> PAGE_SHIFT) - slot->base, ring);
+}
+
+static bool fault_restore(struct mmu *mmu, struct slot *slot, const struct fault *fault,
+			  struct ring *ring)
+{
+	bool fixed;
+
+	read_lock(&mmu->lock);
+	fixed = ept_restore(mmu, fault->gpa >> PAGE_SHIFT, fault->write, fault->fetch);
+	if (fixed)
+		record_permitted(mmu, slot, fault, ring);
+	read_unlock(&mmu->lock);
+	return fixed;
+}
+
+/* Installs the leaf for @page, unless the host took the page away meanwhile.  Read lock held. */
+static int install(struct mmu *mmu, struct slot *slot, const struct fault *fault,
+		   const struct host_page *page, struct table_cache *tables)
+{
+	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
+	struct spte_page found = {
+		.hfn = page->hfn,
+		.host_writable = page->writable && !(slot->flags & KVM_MEM_READONLY),
+		.write = fault->write,
+		.logged = slot_is_logged(slot),
+	};
+	u64 old = ept_get(mmu, gfn);
+	u64 spte = spte_leaf(mmu->kind, &found);
+
+	if (spte_maps_page(old)) {
+		if (spte_allows(old, fault->write, fault->fetch))
+			return 0; /* another vCPU was here first */
+		if (spte_hfn(old) != page->hfn)
+			return -EAGAIN; /* about to be zapped: the host never maps two */
+		spte |= old & (EPT_D | SPTE_WAS_DIRTY);
+	}
+	return ept_map(mmu, gfn, old, spte, tables);
+}
+
+static int fault_map(struct mmu *mmu, struct slot *slot, const struct fault *fault,
+		     struct table_cache *tables, struct ring *ring)
+{
+	unsigned long hva = slot_hva(slot, fault->gpa >> PAGE_SHIFT);
+	struct host_page page;
+	unsigned long seq;
+	int ret;
+
+	ret = table_cache_fill(tables);
+	if (ret)
+		return ret;
+	seq = host_race_begin(mmu);
+	ret = host_get_page(hva, fault->write, &page);
+	if (ret)
+		return ret;
+
+	read_lock(&mmu->lock);
+	if (host_race_lost(mmu, seq, hva))
+		ret = -EAGAIN;
+	else
+		ret = install(mmu, slot, fault, &page, tables);
+	if (!ret)
+		record_permitted(mmu, slot, fault, ring);
+	read_unlock(&mmu->lock);
+	host_put_page(&page);
+	return ret;
+}
+
+/* Makes the next access to @gpa a misconfiguration, which tells MMIO without a slot look-up. */
+static int fault_mmio(struct mmu *mmu, const struct slots *slots, gpa_t gpa,
+		      struct table_cache *tables)
+{
+	gfn_t gfn = gpa >> PAGE_SHIFT;
+	long made;
+	u64 old;
+
+	if (gfn > EPT_MAX_GFN || atomic_long_read(&mmu->nr_mmio_tables) >= MMIO_TABLES_MAX ||
+	    table_cache_fill(tables))
+		return FAULT_MMIO;
+
+	made = tables->n;
+	read_lock(&mmu->lock);
+	old = ept_get(mmu, gfn);
+	if (!spte_maps_page(old))
+		ept_map(mmu, gfn, old, spte_mmio(slots->generation), tables);
+	read_unlock(&mmu->lock);
+	made -= tables->n;
+	atomic_long_add(made, &mmu->nr_mmio_tables);
+	return FAULT_MMIO;
+}
+
+int mmu_fault(struct mmu *mmu, const struct slots *slots, const struct fault *fault,
+	      struct table_cache *tables, struct ring *ring)
+{
+	struct slot *slot = slots_find(slots, fault->gpa >> PAGE_SHIFT);
+	int ret;
+
+	if (!slot)
+		return fault_mmio(mmu, slots, fault->gpa, tables);
+	if (READ_ONCE(slot->dying))
+		return FAULT_FIXED; /* comes again, when it is gone or somewhere else */
+	if (fault->write && (slot->flags & KVM_MEM_READONLY))
+		return FAULT_MMIO;
+	if (fault_restore(mmu, slot, fault, ring))
+		return FAULT_FIXED;
+
+	ret = fault_map(mmu, slot, fault, tables, ring);
+	return ret == -EAGAIN ? FAULT_FIXED : ret;
+}
+
+bool mmu_is_mmio(struct mmu *mmu, const struct slots *slots, gpa_t gpa)
+{
+	u64 spte;
+
+	read_lock(&mmu->lock);
+	spte = ept_get(mmu, gpa >> PAGE_SHIFT);
+	read_unlock(&mmu->lock);
+	return spte_mmio_is_current(spte, slots->generation);
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Host memory: the page behind an address, and the MMU notifier that tells
+ * when it is not there any more.
+ *
+ * A fault looks the page up without the MMU's lock, so it may be late: the
+ * notifier counts (struct mmu_race), and the fault asks again under the lock.
+ */
+#include <linux/highmem.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "mmu/host.h"
+
+/* GFNs per hold of the lock when an invalidation zaps. */
+#define ZAP_BATCH 4096
+
+int host_get_page(unsigned long hva, bool write, struct host_page *page)
+{
+	unsigned int flags = FOLL_HWPOISON | (write ? FOLL_WRITE : 0);
+	struct page *found;
+	long n;
+
+	/* Present and writable for the host: then for the guest too, whatever it asked for. */
+	if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &found) == 1) {
+		*page = (struct host_page){ .hfn = page_to_pfn(found), .writable = true };
+		return 0;
+	}
+
+	n = get_user_pages_unlocked(hva, 1, &found, flags);
+	if (n == 1) {
+		*page = (struct host_page){ .hfn = page_to_pfn(found), .writable = write };
+		return 0;
+	}
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return n == -EHWPOISON ? -EHWPOISON : -EFAULT;
+}
+
+void host_put_page(const struct host_page *page)
+{
+	put_page(pfn_to_page(page->hfn));
+}
+
+unsigned long host_race_begin(struct mmu *mmu)
+{
+	unsigned long seq = READ_ONCE(mmu->race.seq);
+
+	/* Pairs with the lock of race_end(): the look-up comes after the sample. */
+	smp_rmb();
+	return seq;
+}
+
+bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva)
+{
+	const struct mmu_race *race = &mmu->race;
+
+	lockdep_assert_held(&mmu->lock);
+	if (race->count && hva >= race->start && hva < race->end)
+		return true;
+	return race->seq != seq;
+}
+
+static void race_start(struct mmu *mmu, unsigned long start, unsigned long end)
+{
+	struct mmu_race *race = &mmu->race;
+
+	write_lock(&mmu->lock);
+	if (!race->count++) {
+		race->start = start;
+		race->end = end;
+	} else {
+		race->start = min(race->start, start);
+		race->end = max(race->end, end);
+	}
+	write_unlock(&mmu->lock);
+}
+
+static void race_end(struct mmu *mmu)
+{
+	write_lock(&mmu->lock);
+	mmu->race.seq++;
+	mmu->race.count--;
+	write_unlock(&mmu->lock);
+}
+
+/* The GFNs of @slot that [start, end) of the owner's addresses maps; false: none. */
+static bool hva_to_gfns(const struct slot *slot, unsigned long start, unsigned long end,
+			gfn_t *first, gfn_t *last)
+{
+	unsigned long slot_end = slot->hva + (slot->npages << PAGE_SHIFT);
+
+	start = max(start, slot->hva);
+	end = min(end, slot_end);
+	if (start >= end)
+		return false;
+	*first = slot->base + ((start - slot->hva) >> PAGE_SHIFT);
+	*last = slot->base + ((end - 1 - slot->hva) >> PAGE_SHIFT) + 1;
+	return true;
+}
+
+static void zap_slot(struct mmu *mmu, struct slot *slot, gfn_t first, gfn_t last,
+		     struct tlb_batch *batch)
+{
+	gfn_t next;
+
+	for (; first < last; first = next) {
+		next = min(first + ZAP_BATCH, last);
+		write_lock(&mmu->lock);
+		ept_zap(mmu, slot, first, next, batch);
+		write_unlock(&mmu->lock);
+	}
+}
+
+static void zap_hva_range(struct host *host, unsigned long start, unsigned long end)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	struct slots *slots;
+	gfn_t first, last;
+	unsigned int i;
+	int idx;
+
+	idx = srcu_read_lock(&host->srcu);
+	slots = srcu_dereference(host->slots, &host->srcu);
+	for (i = 0; i < slots->nr; i++)
+		if (hva_to_gfns(slots->slot[i], start, end, &first, &last))
+			zap_slot(host->mmu, slots->slot[i], first, last, &batch);
+	srcu_read_unlock(&host->srcu, idx);
+
+	if (batch.flush)
+		host->discharge(host, &batch);
+}
+
+static struct host *notifier_host(struct mmu_notifier *notifier)
+{
+	return container_of(notifier, struct host, notifier);
+}
+
+static int notify_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	struct host *host = notifier_host(notifier);
+
+	race_start(host->mmu, range->start, range->end);
+	zap_hva_range(host, range->start, range->end);
+	return 0;
+}
+
+static void notify_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	race_end(notifier_host(notifier)->mmu);
+}
+
+static int age_hva_range(struct host *host, unsigned long start, unsigned long end, bool clear)
+{
+	struct mmu *mmu = host->mmu;
+	struct slots *slots;
+	gfn_t first, last;
+	unsigned int i;
+	int idx, young = 0;
+
+	idx = srcu_read_lock(&host->srcu);
+	slots = srcu_dereference(host->slots, &host->srcu);
+	write_lock(&mmu->lock);
+	for (i = 0; i < slots->nr; i++)
+		if (hva_to_gfns(slots->slot[i], start, end, &first, &last))
+			young |= ept_age(mmu, first, last, clear);
+	write_unlock(&mmu->lock);
+	srcu_read_unlock(&host->srcu, idx);
+	return young;
+}
+
+/*
+ * Ageing never flushes: a page that the TLB still knows may look old for a
+ * while, and that costs the host at most a page brought in again.
+ */
+static int notify_clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+			      unsigned long start, unsigned long end)
+{
+	return age_hva_range(notifier_host(notifier), start, end, true);
+}
+
+static int notify_test_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+			     unsigned long address)
+{
+	return age_hva_range(notifier_host(notifier), address, address + PAGE_SIZE, false);
+}
+
+/* The address space goes: no fault can come any more, what is mapped must go first. */
+static void notify_release(struct mmu_notifier *notifier, struct mm_struct *mm)
+{
+	zap_hva_range(notifier_host(notifier), 0, ULONG_MAX);
+}
+
+static const struct mmu_notifier_ops notifier_ops = {
+	.invalidate_range_start = notify_start,
+	.invalidate_range_end = notify_end,
+	.clear_flush_young = notify_clear_young,
+	.clear_young = notify_clear_young,
+	.test_young = notify_test_young,
+	.release = notify_release,
+};
+
+int host_init(struct host *host, struct mmu *mmu,
+	      void (*discharge)(struct host *host, struct tlb_batch *batch))
+{
+	struct slots *slots;
+	int ret;
+
+	host->mm = current->mm;
+	host->mmu = mmu;
+	host->discharge = discharge;
+	host->notifier.ops = &notifier_ops;
+	slots = kvzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
+	if (!slots)
+		return -ENOMEM;
+	RCU_INIT_POINTER(host->slots, slots);
+	ret = init_srcu_struct(&host->srcu);
+	if (ret)
+		goto free_slots;
+	/* Takes its own reference on the mm. */
+	ret = mmu_notifier_register(&host->notifier, host->mm);
+	if (ret)
+		goto free_srcu;
+	return 0;
+
+free_srcu:
+	cleanup_srcu_struct(&host->srcu);
+free_slots:
+	kvfree(slots);
+	return ret;
+}
+
+void host_exit(struct host *host)
+{
+	struct slots *slots;
+	unsigned int i;
+
+	mmu_notifier_unregister(&host->notifier, host->mm);
+	slots = rcu_dereference_protected(host->slots, true);
+	for (i = 0; i < slots->nr; i++)
+		slot_free(slots->slot[i]);
+	kvfree(slots);
+	cleanup_srcu_struct(&host->srcu);
+}
+
+struct slots *host_publish(struct host *host, struct slots *slots)
+{
+	struct slots *old = rcu_dereference_protected(host->slots, true);
+
+	rcu_assign_pointer(host->slots, slots);
+	synchronize_srcu_expedited(&host->srcu);
+	return old;
+}
+
+/* One page's part of a copy: where it is in the owner's memory, and how long. */
+static struct slot *guest_piece(const struct slots *slots, gpa_t gpa, size_t len,
+				unsigned long *hva, size_t *piece)
+{
+	struct slot *slot = slots_find(slots, gpa >> PAGE_SHIFT);
+
+	if (!slot)
+		return NULL;
+	*hva = slot_hva(slot, gpa >> PAGE_SHIFT) + offset_in_page(gpa);
+	*piece = min_t(size_t, len, PAGE_SIZE - offset_in_page(gpa));
+	return slot;
+}
+
+int host_read_guest(const struct slots *slots, gpa_t gpa, void *to, size_t len)
+{
+	unsigned long hva;
+	size_t piece;
+
+	for (; len; len -= piece, gpa += piece, to += piece)
+		if (!guest_piece(slots, gpa, len, &hva, &piece) ||
+		    copy_from_user(to, (void __user *)hva, piece))
+			return -EFAULT;
+	return 0;
+}
+
+int host_write_guest(const struct slots *slots, gpa_t gpa, const void *from, size_t len,
+		     struct ring *ring)
+{
+	unsigned long hva;
+	struct slot *slot;
+	size_t piece;
+
+	for (; len; len -= piece, gpa += piece, from += piece) {
+		slot = guest_piece(slots, gpa, len, &hva, &piece);
+		if (!slot || (slot->flags & KVM_MEM_READONLY) ||
+		    copy_to_user((void __user *)hva, from, piece))
+			return -EFAULT;
+		dirty_record(slot, (gpa >> PAGE_SHIFT) - slot->base, ring);
+	}
+	return 0;
+}
