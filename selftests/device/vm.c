@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The bench of the device tests: see vm.h. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vm.h"
+
+static int bench_mem(struct bench *bench, struct mem *mem, const struct mem *want)
+{
+	*mem = *want;
+	mem->host = mem_alloc(mem->size);
+	return mem->host ? vm_set_mem(&bench->vm, mem) : -ENOMEM;
+}
+
+static int bench_vcpu(struct bench *bench, unsigned int i)
+{
+	int ret = vcpu_open(&bench->vm, &bench->vcpu[i], i);
+
+	if (ret)
+		return ret;
+	bench->vcpus++;
+	return cpu_set_supported_cpuid(&bench->vm, &bench->vcpu[i]);
+}
+
+int bench_open(struct bench *bench, const struct bench_config *config)
+{
+	struct mem low = { .id = 0, .gpa = 0, .size = LOW_BYTES };
+	struct mem data = { .id = 1, .gpa = DATA_GPA, .flags = config->data_flags,
+			    .size = config->data_pages * PAGE_SIZE };
+	unsigned int i;
+	int ret;
+
+	memset(bench, 0, sizeof(*bench));
+	ret = vm_open(&bench->vm);
+	if (ret)
+		return ret;
+	if (config->manual)
+		ret = vm_enable_cap(&bench->vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, config->manual);
+	if (!ret && config->ring_entries)
+		ret = vm_enable_ring(&bench->vm, config->ring_entries);
+	ret = ret ?: bench_mem(bench, &bench->low, &low);
+	if (config->data_pages)
+		ret = ret ?: bench_mem(bench, &bench->data, &data);
+	for (i = 0; !ret && i < config->vcpus; i++)
+		ret = bench_vcpu(bench, i);
+	if (ret)
+		bench_close(bench);
+	return ret;
+}
+
+void bench_close(struct bench *bench)
+{
+	while (bench->vcpus)
+		vcpu_close(&bench->vcpu[--bench->vcpus]);
+	vm_close(&bench->vm);
+	mem_free(bench->low.host, bench->low.size);
+	mem_free(bench->data.host, bench->data.size);
+	bench->low.host = NULL;
+	bench->data.host = NULL;
+}
+
+void bench_load(struct bench *bench, const char *code, const char *end)
+{
+	memcpy(bench_low(bench, CODE_GPA), code, end - code);
+}
+
+int bench_start_mode(struct bench *bench, unsigned int i, enum cpu_mode mode)
+{
+	struct kvm_regs regs;
+	int ret;
+
+	if (mode == CPU_LONG)
+		cpu_page_tables(bench_low(bench, TABLE_GPA), TABLE_GPA);
+	ret = cpu_start(&bench->vcpu[i], mode, CODE_GPA, TABLE_GPA);
+	ret = ret ?: kvm_ioctl(bench->vcpu[i].fd, KVM_GET_REGS, &regs);
+	if (ret)
+		return ret;
+	regs.rbp = MBOX_GPA + i * PAGE_SIZE;
+	regs.rsp = STACK_GPA + (i + 1) * PAGE_SIZE;
+	return kvm_ioctl(bench->vcpu[i].fd, KVM_SET_REGS, &regs);
+}
+
+int bench_start(struct bench *bench, unsigned int i)
+{
+	return bench_start_mode(bench, i, CPU_FLAT32);
+}
+
+volatile uint32_t *bench_mbox(struct bench *bench, unsigned int i)
+{
+	return bench_low(bench, MBOX_GPA + i * PAGE_SIZE);
+}
+
+int bench_set_flags(struct bench *bench, uint32_t flags)
+{
+	bench->data.flags = flags;
+	return vm_set_mem(&bench->vm, &bench->data);
+}
+
+uint32_t *bench_script_list(struct bench *bench)
+{
+	return bench_low(bench, SCRIPT_GPA);
+}
+
+int bench_script(struct bench *bench, uint32_t count)
+{
+	MBOX(bench, 0, SCRIPT) = SCRIPT_GPA;
+	MBOX(bench, 0, COUNT) = count;
+	return bench_run(bench, 0);
+}
+
+int bench_touch(struct bench *bench, const uint32_t *pages, uint32_t count, uint32_t how)
+{
+	uint32_t *list = bench_script_list(bench);
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		list[i] = (DATA_GPA + pages[i] * PAGE_SIZE) | how;
+	return bench_script(bench, count);
+}
+
+int bench_run(struct bench *bench, unsigned int i)
+{
+	int ret = vcpu_run(&bench->vcpu[i]);
+
+	return ret < 0 ? ret : (int)bench->vcpu[i].run->exit_reason;
+}
+
+bool bench_done(struct bench *bench, unsigned int i)
+{
+	struct kvm_run *run = bench->vcpu[i].run;
+
+	return run->exit_reason == KVM_EXIT_IO && run->io.port == PORT_DONE &&
+	       run->io.direction == KVM_EXIT_IO_OUT;
+}
+
+static void *runner_main(void *arg)
+{
+	struct runner *runner = arg;
+	int ret;
+
+	for (;;) {
+		ret = bench_run(runner->bench, runner->i);
+		if (ret == KVM_EXIT_DIRTY_RING_FULL) {
+			/* The harvester makes room; give it the CPU. */
+			runner->full++;
+			usleep(50);
+			continue;
+		}
+		if (ret == -EINTR || ret == -EAGAIN || ret == KVM_EXIT_INTR)
+			continue;
+		break;
+	}
+	runner->result = bench_done(runner->bench, runner->i) ? 0 : ret;
+	runner->finished = true;
+	return NULL;
+}
+
+int runner_start(struct runner *runner, struct bench *bench, unsigned int i)
+{
+	*runner = (struct runner){ .bench = bench, .i = i };
+	return -pthread_create(&runner->thread, NULL, runner_main, runner);
+}
+
+int runner_join(struct runner *runner)
+{
+	pthread_join(runner->thread, NULL);
+	return runner->result;
+}
+
+uint64_t bench_seed(void)
+{
+	const char *text = getenv("SEED");
+	uint64_t seed = text && *text ? strtoull(text, NULL, 0) : 20261120;
+
+	printf("# seed %llu (SEED=%llu to repeat)\n", (unsigned long long)seed,
+	       (unsigned long long)seed);
+	fflush(stdout);
+	return seed;
+}
+
+/* splitmix: any seed, zero too, gives a good stream. */
+uint64_t rng_next(struct rng *rng)
+{
+	uint64_t z = rng->state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+uint32_t rng_below(struct rng *rng, uint32_t limit)
+{
+	return (rng_next(rng) >> 32) * limit >> 32;
+}
+
+void rng_shuffle(struct rng *rng, uint32_t *list, uint32_t count)
+{
+	uint32_t i, j, t;
+
+	for (i = count; i > 1; i--) {
+		j = rng_below(rng, i);
+		t = list[i - 1];
+		list[i - 1] = list[j];
+		list[j] = t;
+	}
+}
