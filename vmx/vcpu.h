@@ -27,6 +27,8 @@ enum vcpu_reg {
 	REG_COUNT
 };
 
+#define VCPU_RUN_PAGES 2
+
 /* vcpu->mode: whether an IPI is needed to make the vCPU see a request. */
 enum vcpu_mode {
 	VCPU_OUTSIDE,	/* not in the entry..exit window; its PML log is empty */
@@ -41,7 +43,11 @@ enum vcpu_mode {
 struct vcpu {
 	u64 regs[REG_COUNT]; /* first: entry.S addresses it; RSP is cached from the VMCS */
 	struct vm *vm;
-	struct kvm_run *run; /* shared with userspace: read once, never trusted */
+	/*
+	 * Shared with userspace: read once, never trusted.  env_shared_alloc() of
+	 * VCPU_RUN_PAGES: struct kvm_run, and at KVM_PIO_PAGE_OFFSET port I/O data.
+	 */
+	struct kvm_run *run;
 	struct mutex mutex;  /* one ioctl at a time */
 	u32 id;
 	u32 index; /* in vm->vcpus */
