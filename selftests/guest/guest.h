@@ -33,6 +33,7 @@
 #define SCRIPT_READ	1		/* bit in a script's entry: read, do not write */
 
 #define PORT_DONE	0x10		/* OUT: the guest did what it was asked for */
+#define PORT_TICK	0x11		/* OUT: one of many, for counting what it costs */
 
 #ifdef __ASSEMBLER__
 
