@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A host for the MMU under test: one address space of HOST_PAGES pages from
+ * HOST_BASE on, each of which has a host page (by frame number) behind it, or
+ * none.  It gives mmu/host.h's functions, and knows what it must never see: a
+ * guest access to a page that was taken away, a written page that was not told.
+ */
+#ifndef VELLUM_UNIT_FAKE_HOST_H
+#define VELLUM_UNIT_FAKE_HOST_H
+
+#include "mmu/host.h"
+
+#define HOST_BASE 0x7f0000000000ul
+#define HOST_PAGES 8192
+#define HOST_FRAMES (2 * HOST_PAGES)
+#define HOST_FIRST_HFN 0x1000
+
+/* What stands behind one page of the address space. */
+struct host_pte {
+	hfn_t hfn;
+	bool present;
+	bool writable;	  /* of the page table: a write may need a copy first */
+	bool may_write;	  /* of the mapping: without it a write is -EFAULT */
+};
+
+struct host_frame {
+	bool used;	  /* some host_pte points to it */
+	bool written;	  /* the guest wrote since the host last cleaned it */
+	bool dirty;	  /* the MMU told */
+	int refs;
+};
+
+struct fake_host {
+	struct host_pte pte[HOST_PAGES];
+	struct host_frame frame[HOST_FRAMES];
+	unsigned int next_frame;
+	int fail_next;			/* -errno for the next look-up */
+	void (*after_lookup)(void);	/* between the look-up and its use: races go here */
+	void (*before_copy)(unsigned int index, bool begin); /* a write-protected page is copied */
+};
+
+extern struct fake_host fake_host;
+
+void fake_host_reset(void);
+static inline unsigned long host_hva(unsigned int index)
+{
+	return HOST_BASE + ((unsigned long)index << PAGE_SHIFT);
+}
+
+/* The index of an address that the host has, or dies. */
+unsigned int host_index(unsigned long hva);
+struct host_frame *host_frame(hfn_t hfn);
+/* Puts a fresh page behind @index; the caller has told the MMU before. */
+void host_replace(unsigned int index);
+/* Takes the page behind @index away. */
+void host_unmap(unsigned int index);
+/* The guest accessed frame @hfn.  Dies if it was taken away. */
+void host_guest_access(hfn_t hfn, bool write);
+/* All references given back? */
+bool host_no_refs(void);
+/* A page that was written, is not known as dirty, or -1. */
+int host_lost_dirt(void);
+
+/* The MMU notifier's count (struct mmu_race), as mmu/host.c keeps it. */
+void host_race_start(struct mmu *mmu, unsigned long start, unsigned long end);
+void host_race_end(struct mmu *mmu);
+
+#endif
