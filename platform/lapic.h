@@ -20,5 +20,10 @@ void lapic_reset(struct lapic *apic, u32 id);
 u32 lapic_read(const struct lapic *apic, u32 offset);
 /* 0; -EOPNOTSUPP when the write would have to deliver an interrupt or start the timer. */
 int lapic_write(struct lapic *apic, u32 offset, u32 value);
+/*
+ * KVM_SET_LAPIC: all registers at once, @nr of them.  0; -EINVAL when they hold
+ * a pending interrupt or a running timer, which nothing here could deliver.
+ */
+int lapic_set(struct lapic *apic, const u32 *regs, u32 nr);
 
 #endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/vellum: what can be asked without a VM.
+ */
+#include <linux/compat.h>
+#include <linux/module.h>
+#include <linux/uaccess.h>
+
+#include "uapi/uapi.h"
+
+struct cap {
+	u32 cap;
+	u32 value;
+};
+
+/*
+ * All that works, and nothing else.  KVM_CAP_IRQCHIP is not here, although
+ * KVM_CREATE_IRQCHIP makes local APICs: they deliver nothing yet.
+ */
+static const struct cap caps[] = {
+	{ KVM_CAP_USER_MEMORY, 1 },
+	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
+	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
+	{ KVM_CAP_SYNC_MMU, 1 },
+	{ KVM_CAP_READONLY_MEM, 1 },
+	{ KVM_CAP_NR_MEMSLOTS, SLOTS_MAX },
+	{ KVM_CAP_MULTI_ADDRESS_SPACE, 1 },
+	{ KVM_CAP_NR_VCPUS, VM_MAX_VCPUS },
+	{ KVM_CAP_MAX_VCPUS, VM_MAX_VCPUS },
+	{ KVM_CAP_MAX_VCPU_ID, VM_MAX_VCPU_ID },
+	{ KVM_CAP_HLT, 1 },
+	{ KVM_CAP_EXT_CPUID, 1 },
+	{ KVM_CAP_EXT_EMUL_CPUID, 1 },
+	{ KVM_CAP_MP_STATE, 1 },
+	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
+	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
+	{ KVM_CAP_SET_TSS_ADDR, 1 },
+	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
+	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
+	{ KVM_CAP_ENABLE_CAP_VM, 1 },
+	{ KVM_CAP_BINARY_STATS_FD, 1 },
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+	  KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },
+	{ KVM_CAP_DIRTY_LOG_RING, RING_MAX_ENTRIES * sizeof(struct kvm_dirty_gfn) },
+	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, RING_MAX_ENTRIES * sizeof(struct kvm_dirty_gfn) },
+	{ KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, 1 },
+};
+
+long cap_value(unsigned long cap)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(caps); i++)
+		if (caps[i].cap == cap)
+			return caps[i].value;
+	return 0;
+}
+
+/* Room for every entry that could be asked for; the caller frees. */
+static struct kvm_cpuid_entry2 *cpuid_buffer(void)
+{
+	return kvcalloc(CPUID_MAX_ENTRIES, sizeof(struct kvm_cpuid_entry2), GFP_KERNEL_ACCOUNT);
+}
+
+static long get_supported_cpuid(struct kvm_cpuid2 __user *user)
+{
+	struct kvm_cpuid_entry2 *entries;
+	u32 room;
+	long nr;
+
+	if (get_user(room, &user->nent))
+		return -EFAULT;
+	entries = cpuid_buffer();
+	if (!entries)
+		return -ENOMEM;
+
+	nr = cpuid_supported(entries, min_t(u32, room, CPUID_MAX_ENTRIES));
+	if (nr >= 0) {
+		if (copy_to_user(user->entries, entries, nr * sizeof(*entries)) ||
+		    put_user((u32)nr, &user->nent))
+			nr = -EFAULT;
+		else
+			nr = 0;
+	}
+	kvfree(entries);
+	return nr;
+}
+
+/* No instruction is emulated that the CPU does not have: an empty list. */
+static long get_emulated_cpuid(struct kvm_cpuid2 __user *user)
+{
+	u32 room;
+
+	if (get_user(room, &user->nent))
+		return -EFAULT;
+	if (!room)
+		return -E2BIG;
+	return put_user(0, &user->nent);
+}
+
+static long get_msr_index_list(struct kvm_msr_list __user *user)
+{
+	u32 room;
+
+	if (get_user(room, &user->nmsrs) || put_user(msr_index_count, &user->nmsrs))
+		return -EFAULT;
+	if (room < msr_index_count)
+		return -E2BIG;
+	if (copy_to_user(user->indices, msr_index_list, msr_index_count * sizeof(u32)))
+		return -EFAULT;
+	return 0;
+}
+
+static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case KVM_GET_API_VERSION:
+		return arg ? -EINVAL : KVM_API_VERSION;
+	case KVM_CREATE_VM:
+		return vm_ioctl_create(arg);
+	case KVM_CHECK_EXTENSION:
+		return cap_value(arg);
+	case KVM_GET_VCPU_MMAP_SIZE:
+		return arg ? -EINVAL : VCPU_RUN_PAGES * PAGE_SIZE;
+	case KVM_GET_SUPPORTED_CPUID:
+		return get_supported_cpuid(user);
+	case KVM_GET_EMULATED_CPUID:
+		return get_emulated_cpuid(user);
+	case KVM_GET_MSR_INDEX_LIST:
+		return get_msr_index_list(user);
+	default:
+		return -EINVAL;
+	}
+}
+
+const struct file_operations dev_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = dev_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Userspace takes what was written: the bitmap's two ioctls and the rings'.
+ *
+ * The order is the same everywhere: drain, take and re-arm, discharge (flush,
+ * acknowledged by every vCPU), and only then tell userspace (invariant 2).
+ * What could not be told is put back.
+ */
+#include <linux/uaccess.h>
+
+#include "uapi/uapi.h"
+
+/* The logged slot that an ioctl names.  slots_lock held.  Or ERR_PTR. */
+static struct slot *logged_slot(struct vm *vm, u32 id)
+{
+	struct slots *slots =
+		rcu_dereference_protected(vm->host.slots, lockdep_is_held(&vm->slots_lock));
+	struct slot *slot;
+
+	if (id >= SLOTS_MAX)
+		return ERR_PTR(-EINVAL);
+	slot = slots_by_id(slots, id);
+	if (!slot || !slot_is_logged(slot))
+		return ERR_PTR(-ENOENT);
+	return slot;
+}
+
+static void *words_alloc(u64 words)
+{
+	return kvmalloc_array(words, sizeof(u64), GFP_KERNEL_ACCOUNT);
+}
+
+static long get_locked(struct vm *vm, const struct kvm_dirty_log *log)
+{
+	bool rearm = !(vm->manual_protect & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
+	struct slot *slot = logged_slot(vm, log->slot);
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	unsigned long *words;
+	long err = 0;
+	u64 n;
+
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+	n = slot_bitmap_words(slot);
+	words = words_alloc(n);
+	if (!words)
+		return -ENOMEM;
+
+	vm_drain_pml(vm);
+	dirty_get(&vm->mmu, slot, words, rearm, &batch);
+	tlb_discharge(vm, &batch);
+	if (copy_to_user(log->dirty_bitmap, words, n * sizeof(u64))) {
+		if (rearm)
+			dirty_put_back(slot, words);
+		err = -EFAULT;
+	}
+	kvfree(words);
+	return err;
+}
+
+long harvest_get(struct vm *vm, const struct kvm_dirty_log *log)
+{
+	long err;
+
+	mutex_lock(&vm->slots_lock);
+	err = get_locked(vm, log);
+	mutex_unlock(&vm->slots_lock);
+	return err;
+}
+
+/* Whole words, but for the slot's end. */
+static bool clear_range_valid(const struct slot *slot, const struct kvm_clear_dirty_log *log)
+{
+	u64 left;
+
+	if (log->first_page % 64 || log->first_page > slot->npages)
+		return false;
+	left = slot->npages - log->first_page;
+	return log->num_pages <= left && (log->num_pages == left || log->num_pages % 64 == 0);
+}
+
+/* A copy of the caller's mask, with nothing beyond the range.  Or ERR_PTR. */
+static unsigned long *clear_mask(const struct kvm_clear_dirty_log *log)
+{
+	u64 n = DIV_ROUND_UP_ULL(log->num_pages, 64);
+	unsigned long *words = words_alloc(n);
+
+	if (!words)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(words, log->dirty_bitmap, n * sizeof(u64))) {
+		kvfree(words);
+		return ERR_PTR(-EFAULT);
+	}
+	if (log->num_pages % 64)
+		words[n - 1] &= GENMASK_ULL(log->num_pages % 64 - 1, 0);
+	return words;
+}
+
+static long clear_locked(struct vm *vm, const struct kvm_clear_dirty_log *log)
+{
+	struct slot *slot = logged_slot(vm, log->slot);
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	unsigned long *mask;
+
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+	if (!clear_range_valid(slot, log))
+		return -EINVAL;
+	if (!log->num_pages)
+		return 0;
+	mask = clear_mask(log);
+	if (IS_ERR(mask))
+		return PTR_ERR(mask);
+
+	vm_drain_pml(vm);
+	dirty_clear(&vm->mmu, slot, log->first_page, log->num_pages, mask, &batch);
+	tlb_discharge(vm, &batch);
+	kvfree(mask);
+	return 0;
+}
+
+long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log)
+{
+	long err;
+
+	mutex_lock(&vm->slots_lock);
+	err = clear_locked(vm, log);
+	mutex_unlock(&vm->slots_lock);
+	return err;
+}
+
+/*
+ * Gives back only what userspace has taken from the rings already, so there is
+ * nothing to drain first; the discharge drains before the pages may be read.
+ */
+long harvest_reset_rings(struct vm *vm)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	struct slots *slots;
+	unsigned int i, n;
+	long count = 0;
+
+	if (!READ_ONCE(vm->ring_entries))
+		return -EINVAL;
+	mutex_lock(&vm->slots_lock);
+	slots = rcu_dereference_protected(vm->host.slots, lockdep_is_held(&vm->slots_lock));
+	/* Pairs with the release in vcpu_ioctl_create(). */
+	n = smp_load_acquire(&vm->nr_vcpus);
+	for (i = 0; i < n; i++) {
+		count += dirty_reset(&vm->mmu, slots, &vm->vcpus[i]->ring, &batch);
+		cond_resched();
+	}
+	/* Whether or not an SPTE changed: a page may have been armed by another harvest. */
+	if (count)
+		batch.flush = true;
+	tlb_discharge(vm, &batch);
+	mutex_unlock(&vm->slots_lock);
+	return count;
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM_SET_USER_MEMORY_REGION: one change of the slots, from its first check to
+ * the last translation that must be gone.
+ *
+ * Everything that can fail is allocated first, so a change either happens
+ * whole or leaves nothing behind.
+ */
+#include <linux/uaccess.h>
+
+#include "uapi/uapi.h"
+
+/* How many pages are zapped under one hold of the MMU's lock. */
+#define ZAP_BATCH 4096
+
+struct change {
+	enum slot_change kind;
+	struct slot *old;      /* NULL when a slot is created */
+	struct slot *new;      /* NULL when one is deleted */
+	struct slots *between; /* delete, move: as before, but @old is dying */
+	struct slots *after;
+};
+
+static bool change_retires(const struct change *change)
+{
+	return change->kind == SLOT_DELETE || change->kind == SLOT_MOVE;
+}
+
+static bool is_logged(const struct slot *slot)
+{
+	return slot && slot_is_logged(slot);
+}
+
+/* A new slot's bitmap: the old one's, with what it knows, or one of its own. */
+static int change_attach_bitmap(struct vm *vm, struct change *change)
+{
+	bool set = vm->manual_protect & KVM_DIRTY_LOG_INITIALLY_SET;
+	struct slot *new = change->new;
+
+	if (!(new->flags & KVM_MEM_LOG_DIRTY_PAGES))
+		return 0;
+	if (is_logged(change->old)) {
+		new->dirty = change->old->dirty;
+		return 0;
+	}
+	new->dirty = slot_bitmap_alloc(new->npages, set);
+	return new->dirty ? 0 : -ENOMEM;
+}
+
+static void change_abandon(struct change *change)
+{
+	kvfree(change->between);
+	kvfree(change->after);
+	if (!change->new)
+		return;
+	if (is_logged(change->old))
+		change->new->dirty = NULL; /* it is still the old slot's */
+	slot_free(change->new);
+}
+
+static int change_prepare(struct vm *vm, const struct slots *slots, struct change *change,
+			  const struct kvm_userspace_memory_region *region)
+{
+	const struct slots *base = slots;
+
+	if (change->kind != SLOT_DELETE) {
+		change->new = slot_alloc(region);
+		if (!change->new || change_attach_bitmap(vm, change))
+			return -ENOMEM;
+	}
+	if (change_retires(change)) {
+		change->between = slots_change(slots, NULL, NULL);
+		if (!change->between)
+			return -ENOMEM;
+		base = change->between;
+	}
+	change->after = slots_change(base, change->old, change->new);
+	return change->after ? 0 : -ENOMEM;
+}
+
+static void publish(struct vm *vm, struct slots *slots)
+{
+	kvfree(host_publish(&vm->host, slots));
+}
+
+/* PML is armed before anything is mapped for it to log, and disarmed after the last. */
+static void logging_begin(struct vm *vm)
+{
+	if (atomic_inc_return(&vm->nr_logging) == 1)
+		vm_update_pml(vm);
+}
+
+static void logging_end(struct vm *vm)
+{
+	if (atomic_dec_and_test(&vm->nr_logging))
+		vm_update_pml(vm);
+}
+
+/*
+ * No translation of @slot is left.  Writes that were still under way have
+ * reached its bitmap: the slot stays in the array until they have.
+ */
+static void slot_retire(struct vm *vm, struct slot *slot, struct slots *between)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	gfn_t gfn = slot->base, end = slot->base + slot->npages;
+
+	WRITE_ONCE(slot->dying, true);
+	publish(vm, between); /* waits for the faults that did not see it dying */
+	vm_drain_pml(vm);
+
+	while (gfn < end) {
+		gfn_t next = min(gfn + ZAP_BATCH, end);
+
+		write_lock(&vm->mmu.lock);
+		ept_zap(&vm->mmu, slot, gfn, next, &batch);
+		write_unlock(&vm->mmu.lock);
+		gfn = next;
+		cond_resched();
+	}
+	tlb_discharge(vm, &batch);
+}
+
+/*
+ * Every page's next write is seen.  With KVM_DIRTY_LOG_INITIALLY_SET all pages
+ * are dirty to begin with and are armed as they are cleared; a ring knows
+ * nothing of that and needs them armed now.  The flush is due in either case
+ * (invariant 4).
+ */
+static void logging_arm(struct vm *vm, struct slot *slot)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+
+	if (vm->ring_entries || !(vm->manual_protect & KVM_DIRTY_LOG_INITIALLY_SET))
+		dirty_start(&vm->mmu, slot, &batch);
+	batch.flush = true;
+	tlb_discharge(vm, &batch);
+}
+
+static void change_commit(struct vm *vm, struct change *change)
+{
+	bool was_logged = is_logged(change->old), logged = is_logged(change->new);
+
+	if (logged && !was_logged)
+		logging_begin(vm);
+	if (change_retires(change))
+		slot_retire(vm, change->old, change->between);
+	publish(vm, change->after);
+	if (change->kind == SLOT_FLAGS && logged && !was_logged)
+		logging_arm(vm, change->new);
+	if (was_logged && !logged)
+		logging_end(vm);
+
+	if (!change->old)
+		return;
+	if (was_logged && logged)
+		change->old->dirty = NULL; /* the new slot has it */
+	slot_free(change->old);
+}
+
+static long change_slots(struct vm *vm, const struct kvm_userspace_memory_region *region)
+{
+	struct slots *slots =
+		rcu_dereference_protected(vm->host.slots, lockdep_is_held(&vm->slots_lock));
+	struct change change = {};
+	int kind = slots_classify(slots, region, vmx_max_gfn());
+	int err;
+
+	if (kind < 0 || kind == SLOT_NOTHING)
+		return kind < 0 ? kind : 0;
+	change.kind = kind;
+	if (kind != SLOT_CREATE)
+		change.old = slots_by_id(slots, region->slot);
+
+	err = change_prepare(vm, slots, &change, region);
+	if (err)
+		change_abandon(&change);
+	else
+		change_commit(vm, &change);
+	return err;
+}
+
+long memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region)
+{
+	long err;
+
+	/* Bits 31:16 are an address space, of which there is one. */
+	if (region->slot >> 16)
+		return -EINVAL;
+	if (!access_ok((void __user *)region->userspace_addr, region->memory_size))
+		return -EINVAL;
+	mutex_lock(&vm->slots_lock);
+	err = change_slots(vm, region);
+	mutex_unlock(&vm->slots_lock);
+	return err;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of uapi/ share: the descriptors' ioctls, and the parts of a
+ * VM's and a vCPU's interface that have a file of their own.
+ */
+#ifndef VELLUM_UAPI_UAPI_H
+#define VELLUM_UAPI_UAPI_H
+
+#include <linux/file.h>
+#include <linux/fs.h>
+
+#include "vmx/vcpu.h"
+
+/* Defined by headers from 6.2 on; the number is the ABI's. */
+#ifndef KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP
+#define KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP 225
+#endif
+
+extern const struct file_operations dev_fops;
+
+/* KVM_CHECK_EXTENSION, the same on /dev/vellum and on a VM: 0 is "not here". */
+long cap_value(unsigned long cap);
+
+/*
+ * A descriptor that holds a reference to @vm and is not installed yet, so that
+ * the caller can still back out (fput() and put_unused_fd()).
+ */
+struct vm_fd {
+	int fd;
+	struct file *file;
+};
+
+/* 0 or -errno.  The reference is dropped by the file's release. */
+int vm_fd_get(struct vm_fd *vmfd, struct vm *vm, const char *name,
+	      const struct file_operations *fops, void *private);
+
+/* KVM_CREATE_VM: a descriptor, or -errno. */
+long vm_ioctl_create(unsigned long type);
+
+/* KVM_SET_USER_MEMORY_REGION. */
+long memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
+
+/* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, KVM_RESET_DIRTY_RINGS. */
+long harvest_get(struct vm *vm, const struct kvm_dirty_log *log);
+long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log);
+long harvest_reset_rings(struct vm *vm);
+
+/* KVM_CREATE_VCPU: a descriptor, or -errno. */
+long vcpu_ioctl_create(struct vm *vm, unsigned long id);
+/* Those of a vCPU's ioctls that move lists: MSRs and CPUID.  vcpu->mutex held. */
+long vcpu_get_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user);
+long vcpu_set_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user);
+long vcpu_get_cpuid2(struct vcpu *vcpu, struct kvm_cpuid2 __user *user);
+long vcpu_set_cpuid2(struct vcpu *vcpu, struct kvm_cpuid2 __user *user);
+
+/* KVM_GET_STATS_FD of a vCPU, or of the VM itself when @vcpu is NULL. */
+long stats_fd(struct vm *vm, struct vcpu *vcpu);
+
+/* Only the process that made a VM may use it, and only while it can be trusted. */
+static inline int vm_check_caller(const struct vm *vm)
+{
+	if (vm->host.mm != current->mm || READ_ONCE(vm->dead))
+		return -EIO;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A vCPU's descriptor: its mapping and its ioctls.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "uapi/uapi.h"
+
+static unsigned long ring_pages(const struct vcpu *vcpu)
+{
+	return vcpu->ring.size * sizeof(struct kvm_dirty_gfn) >> PAGE_SHIFT;
+}
+
+/* The memory that stands at page @pgoff of the descriptor, or NULL. */
+static void *vcpu_mapping(struct vcpu *vcpu, unsigned long pgoff)
+{
+	if (pgoff < VCPU_RUN_PAGES)
+		return (void *)vcpu->run + (pgoff << PAGE_SHIFT);
+	pgoff -= KVM_DIRTY_LOG_PAGE_OFFSET; /* wraps for a page before the ring */
+	if (vcpu->ring.entries && pgoff < ring_pages(vcpu))
+		return (void *)vcpu->ring.entries + (pgoff << PAGE_SHIFT);
+	return NULL;
+}
+
+static vm_fault_t vcpu_vma_fault(struct vm_fault *vmf)
+{
+	void *memory = vcpu_mapping(vmf->vma->vm_file->private_data, vmf->pgoff);
+
+	if (!memory)
+		return VM_FAULT_SIGBUS;
+	vmf->page = vmalloc_to_page(memory);
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct vcpu_vm_ops = {
+	.fault = vcpu_vma_fault,
+};
+
+/* A ring is shared with the kernel: a private copy of it would tell nothing. */
+static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	unsigned long first = vma->vm_pgoff, end = first + vma_pages(vma);
+	struct vcpu *vcpu = file->private_data;
+	unsigned long ring_end = KVM_DIRTY_LOG_PAGE_OFFSET + ring_pages(vcpu);
+
+	if (first < ring_end && end > KVM_DIRTY_LOG_PAGE_OFFSET &&
+	    (!(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC)))
+		return -EINVAL;
+	vma->vm_ops = &vcpu_vm_ops;
+	return 0;
+}
+
+/* While the guest runs the signals are those that KVM_SET_SIGNAL_MASK let through. */
+static long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
+{
+	long ret;
+
+	if (arg)
+		return -EINVAL;
+	/* real_blocked keeps a signal that the caller blocks from being dropped as ignored. */
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
+	ret = vcpu_run(vcpu);
+	if (vcpu->sigset_active) {
+		sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+		sigemptyset(&current->real_blocked);
+	}
+	return ret;
+}
+
+static long set_signal_mask(struct vcpu *vcpu, struct kvm_signal_mask __user *user)
+{
+	size_t size = in_compat_syscall() ? sizeof(compat_sigset_t) : sizeof(sigset_t);
+	sigset_t set;
+	u32 len;
+
+	if (!user) {
+		vcpu->sigset_active = false;
+		return 0;
+	}
+	if (get_user(len, &user->len))
+		return -EFAULT;
+	if (len != size)
+		return -EINVAL;
+	if (in_compat_syscall()) {
+		if (get_compat_sigset(&set, (compat_sigset_t __user *)user->sigset))
+			return -EFAULT;
+	} else if (copy_from_user(&set, user->sigset, sizeof(set))) {
+		return -EFAULT;
+	}
+	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	vcpu->sigset = set;
+	vcpu->sigset_active = true;
+	return 0;
+}
+
+/* Without a local APIC nothing could end another state than RUNNABLE. */
+static long set_mp_state(struct vcpu *vcpu, const struct kvm_mp_state *state)
+{
+	switch (state->mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+		break;
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_HALTED:
+		if (!vcpu->apic)
+			return -EINVAL;
+		break;
+	default:
+		return -EINVAL;
+	}
+	vcpu->mp_state = state->mp_state;
+	return 0;
+}
+
+static_assert(sizeof(struct kvm_lapic_state) == KVM_APIC_REG_SIZE);
+
+/* One 32-bit register every 16 bytes, the rest zero. */
+static long get_lapic(struct vcpu *vcpu, struct kvm_lapic_state *state)
+{
+	u32 offset, value;
+
+	if (!vcpu->apic)
+		return -EINVAL;
+	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 16) {
+		value = lapic_read(vcpu->apic, offset);
+		memcpy(state->regs + offset, &value, sizeof(value));
+	}
+	return 0;
+}
+
+static long set_lapic(struct vcpu *vcpu, const struct kvm_lapic_state *state)
+{
+	u32 regs[KVM_APIC_REG_SIZE / 16], i;
+
+	if (!vcpu->apic)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(regs); i++)
+		memcpy(&regs[i], state->regs + i * 16, sizeof(regs[i]));
+	return lapic_set(vcpu->apic, regs, ARRAY_SIZE(regs));
+}
+
+/*
+ * All ioctls whose argument is one structure of fixed size.  @state is that of
+ * the caller, or zero for those that fill it.
+ */
+union vcpu_state {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_fpu fpu;
+	struct kvm_mp_state mp;
+	struct kvm_lapic_state lapic;
+};
+
+static long vcpu_get_state(struct vcpu *vcpu, unsigned int cmd, union vcpu_state *state)
+{
+	switch (cmd) {
+	case KVM_GET_REGS:
+		vcpu_get_regs(vcpu, &state->regs);
+		return 0;
+	case KVM_GET_SREGS:
+		vcpu_get_sregs(vcpu, &state->sregs);
+		return 0;
+	case KVM_GET_FPU:
+		vcpu_get_fpu(vcpu, &state->fpu);
+		return 0;
+	case KVM_GET_MP_STATE:
+		state->mp.mp_state = vcpu->mp_state;
+		return 0;
+	default: /* KVM_GET_LAPIC */
+		return get_lapic(vcpu, &state->lapic);
+	}
+}
+
+static long vcpu_set_state(struct vcpu *vcpu, unsigned int cmd, const union vcpu_state *state)
+{
+	switch (cmd) {
+	case KVM_SET_REGS:
+		vcpu_set_regs(vcpu, &state->regs);
+		return 0;
+	case KVM_SET_SREGS:
+		return vcpu_set_sregs(vcpu, &state->sregs);
+	case KVM_SET_FPU:
+		return vcpu_set_fpu(vcpu, &state->fpu);
+	case KVM_SET_MP_STATE:
+		return set_mp_state(vcpu, &state->mp);
+	default: /* KVM_SET_LAPIC */
+		return set_lapic(vcpu, &state->lapic);
+	}
+}
+
+static long vcpu_ioctl_state(struct vcpu *vcpu, unsigned int cmd, void __user *user)
+{
+	union vcpu_state *state = kzalloc(sizeof(*state), GFP_KERNEL_ACCOUNT);
+	bool reads = _IOC_DIR(cmd) == _IOC_READ; /* userspace reads */
+	long err;
+
+	if (!state)
+		return -ENOMEM;
+	if (reads) {
+		err = vcpu_get_state(vcpu, cmd, state);
+		if (!err && copy_to_user(user, state, _IOC_SIZE(cmd)))
+			err = -EFAULT;
+	} else if (copy_from_user(state, user, _IOC_SIZE(cmd))) {
+		err = -EFAULT;
+	} else {
+		err = vcpu_set_state(vcpu, cmd, state);
+	}
+	kfree(state);
+	return err;
+}
+
+/* vcpu->mutex held. */
+static long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case KVM_RUN:
+		return vcpu_ioctl_run(vcpu, arg);
+	case KVM_GET_REGS:
+	case KVM_SET_REGS:
+	case KVM_GET_SREGS:
+	case KVM_SET_SREGS:
+	case KVM_GET_FPU:
+	case KVM_SET_FPU:
+	case KVM_GET_MP_STATE:
+	case KVM_SET_MP_STATE:
+	case KVM_GET_LAPIC:
+	case KVM_SET_LAPIC:
+		return vcpu_ioctl_state(vcpu, cmd, user);
+	case KVM_GET_MSRS:
+		return vcpu_get_msrs(vcpu, user);
+	case KVM_SET_MSRS:
+		return vcpu_set_msrs(vcpu, user);
+	case KVM_GET_CPUID2:
+		return vcpu_get_cpuid2(vcpu, user);
+	case KVM_SET_CPUID2:
+		return vcpu_set_cpuid2(vcpu, user);
+	case KVM_SET_SIGNAL_MASK:
+		return set_signal_mask(vcpu, user);
+	case KVM_GET_STATS_FD:
+		return stats_fd(vcpu->vm, vcpu);
+	default:
+		return -EINVAL;
+	}
+}
+
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vcpu *vcpu = file->private_data;
+	long ret = vm_check_caller(vcpu->vm);
+
+	if (ret)
+		return ret;
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	ret = vcpu_ioctl_locked(vcpu, cmd, arg);
+	mutex_unlock(&vcpu->mutex);
+	return ret;
+}
+
+static int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct vcpu *vcpu = file->private_data;
+
+	vm_put(vcpu->vm); /* the vCPU itself goes with its VM */
+	return 0;
+}
+
+static const struct file_operations vcpu_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = vcpu_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = vcpu_mmap,
+	.release = vcpu_release,
+	.llseek = noop_llseek,
+};
+
+/* May a vCPU with this id be added?  vm->lock held. */
+static int check_new_id(const struct vm *vm, unsigned long id)
+{
+	unsigned int i;
+
+	if (vm->nr_vcpus >= VM_MAX_VCPUS)
+		return -EINVAL;
+	for (i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpus[i]->id == id)
+			return -EEXIST;
+	return 0;
+}
+
+static long create_locked(struct vm *vm, u32 id)
+{
+	struct vcpu *vcpu;
+	struct vm_fd vmfd;
+	int err = check_new_id(vm, id);
+
+	if (err)
+		return err;
+	vcpu = vcpu_create(vm, id, vm->nr_vcpus);
+	if (IS_ERR(vcpu))
+		return PTR_ERR(vcpu);
+	err = vm_fd_get(&vmfd, vm, "vellum-vcpu", &vcpu_fops, vcpu);
+	if (err) {
+		vcpu_destroy(vcpu);
+		return err;
+	}
+	vm->vcpus[vm->nr_vcpus] = vcpu;
+	/* Pairs with the acquires of those who walk vm->vcpus without vm->lock. */
+	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
+	fd_install(vmfd.fd, vmfd.file);
+	return vmfd.fd;
+}
+
+long vcpu_ioctl_create(struct vm *vm, unsigned long id)
+{
+	long ret;
+
+	if (id >= VM_MAX_VCPU_ID)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	ret = create_locked(vm, id);
+	mutex_unlock(&vm->lock);
+	return ret;
+}
