@@ -27,7 +27,7 @@ typedef u64 hfn_t; /* host frame number */
  * translations and drains its PML log, and only then dead tables are freed.
  */
 struct tlb_batch {
-	bool flush;	  /* some CPU may hold a translation that is no longer true */
+	bool flush;	   /* some CPU may hold a translation that is no longer true */
 	void *dead_tables; /* unlinked page tables, chained through their first word */
 };
 

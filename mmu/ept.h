@@ -69,7 +69,7 @@ void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *
 /* Which of the 64 leaves from @gfn on were written since they were armed.  Lock held. */
 u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask);
 
-/* Was any leaf in [start, end) accessed?  @clear: forget it.  Never flushes (design, invariant 5). */
+/* Was any leaf in [start, end) accessed?  @clear: forget it.  Never flushes (invariant 5). */
 bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear);
 
 /* Frees the tables of a batch, after its flush. */

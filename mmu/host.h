@@ -40,8 +40,8 @@ struct host {
 	struct mmu_notifier notifier;
 	struct mm_struct *mm;
 	struct mmu *mmu;
-	struct srcu_struct srcu;	/* read: whoever uses *slots */
-	struct slots __rcu *slots;	/* written under the VM's slots_lock */
+	struct srcu_struct srcu;   /* read: whoever uses *slots */
+	struct slots __rcu *slots; /* written under the VM's slots_lock */
 	void (*discharge)(struct host *host, struct tlb_batch *batch);
 };
 

@@ -33,7 +33,7 @@ struct mmu {
 	enum spte_kind kind; /* of every leaf that will be mapped */
 	struct mmu_race race;
 	atomic_long_t nr_tables;
-	atomic_long_t nr_pages; /* leaves that map a page */
+	atomic_long_t nr_pages;	      /* leaves that map a page */
 	atomic_long_t nr_mmio_tables; /* tables made for MMIO alone */
 };
 

@@ -17,15 +17,15 @@
  * Room kept beyond "full": one PML log, and the software writes that one run
  * of the exit handlers can add to it.
  */
-#define RING_RESERVE (PML_ENTRIES + 64)
+#define RING_RESERVE	 (PML_ENTRIES + 64)
 #define RING_MAX_ENTRIES 65536
 
 struct ring {
-	struct kvm_dirty_gfn *entries; /* size of them, shared with userspace; NULL: no ring */
-	u32 size;		       /* a power of two */
-	u32 head; /* next to be filled; written by the vCPU's thread */
-	u32 tail; /* next to be given back; written under the VM's slots_lock */
-	bool lost; /* an entry found no room: see ring_push() */
+	struct kvm_dirty_gfn *entries; /* shared with userspace; NULL: no ring */
+	u32 size;		       /* of entries; a power of two */
+	u32 head;		       /* next to be filled; the vCPU's thread */
+	u32 tail;		       /* next to be given back; under the slots_lock */
+	bool lost;		       /* an entry found no room: see ring_push() */
 };
 
 /* @bytes as KVM_ENABLE_CAP gives it: the number of entries, or -EINVAL, or -E2BIG. */

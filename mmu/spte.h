@@ -21,7 +21,7 @@ enum spte_kind {
 };
 
 #define SPTE_KIND_SHIFT 52
-#define SPTE_KIND_MASK GENMASK_ULL(53, 52)
+#define SPTE_KIND_MASK	GENMASK_ULL(53, 52)
 /* The host's page may be written: neither its mapping nor the slot is read-only. */
 #define SPTE_HOST_WRITABLE BIT_ULL(54)
 /* No page-table shadow needs this page write-protected.  (None exists yet but for nesting.) */
@@ -32,9 +32,9 @@ enum spte_kind {
 /* Written before it was last re-armed: the host's page still has to hear of it. */
 #define SPTE_WAS_DIRTY BIT_ULL(62)
 
-#define SPTE_SOFT_BITS                                                                  \
-	(SPTE_KIND_MASK | SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE | SPTE_SAVED_R |        \
-	 SPTE_SAVED_X | SPTE_WAS_DIRTY)
+#define SPTE_SOFT_BITS \
+	(SPTE_KIND_MASK | SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE | SPTE_SAVED_R | SPTE_SAVED_X | \
+	 SPTE_WAS_DIRTY)
 static_assert((SPTE_SOFT_BITS & ~EPT_SOFT_MASK) == 0, "a software bit the CPU looks at");
 static_assert(SPTE_HOST_WRITABLE != SPTE_MMU_WRITABLE && SPTE_SAVED_R != SPTE_SAVED_X);
 static_assert(((SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE | SPTE_SAVED_R | SPTE_SAVED_X) &
@@ -44,9 +44,9 @@ static_assert(((SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE | SPTE_SAVED_R | SPTE_SAV
  * W and X without R is an EPT misconfiguration on every CPU (SDM 3C 29.3.3.1).
  * All other bits of such an entry are ours: kind, and the slots' generation.
  */
-#define SPTE_MMIO_BITS (EPT_W | EPT_X)
+#define SPTE_MMIO_BITS	    (EPT_W | EPT_X)
 #define SPTE_MMIO_GEN_SHIFT 12
-#define SPTE_MMIO_GEN_MASK GENMASK_ULL(51, 12)
+#define SPTE_MMIO_GEN_MASK  GENMASK_ULL(51, 12)
 
 static inline enum spte_kind spte_kind(u64 spte)
 {

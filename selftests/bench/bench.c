@@ -14,9 +14,9 @@
 
 DECLARE_GUEST(exits);
 
-#define PAGES 4096u
+#define PAGES	     4096u
 #define RING_ENTRIES 16384
-#define LOOPS 1000u
+#define LOOPS	     1000u
 
 static uint32_t list[PAGES];
 
@@ -54,8 +54,11 @@ static uint64_t pass(struct bench *bench)
 static void open_pages(struct bench *bench, uint32_t ring, uint32_t flags, uint64_t manual)
 {
 	const struct bench_config config = {
-		.vcpus = 1, .ring_entries = ring, .data_pages = PAGES,
-		.data_flags = flags, .manual = manual,
+		.vcpus = 1,
+		.ring_entries = ring,
+		.data_pages = PAGES,
+		.data_flags = flags,
+		.manual = manual,
 	};
 	uint32_t i;
 
