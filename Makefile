@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+# For people; the module's object list is in Kbuild.  "make" prints what there is.
+KERNEL ?= 6.1
+JOBS ?=
+ARGS ?=
+B := $(CURDIR)/build
+
+# Looked up when used: the first of them may follow a set-up in the same run.
+print = $(shell testbed/setup --kernel $(KERNEL) --print | sed -n 's/^$1=//p')
+say = @echo "$(strip $1)" >&2
+
+help:
+	@echo 'vellum: a hypervisor module that knows exactly which guest pages were written'
+	@echo
+	@echo '  make run      set up, build, and migrate a running guest in the test machine'
+	@echo '  make test     set up, build, and run every test; JOBS="device-* unit" for some,'
+	@echo '                testbed/suite --list names them'
+	@echo '  make check    the static checks alone; make format does what one of them wants'
+	@echo '  make shell    a prompt in the test machine with the module loaded'
+	@echo '  make load     load the module on this machine, if its CPU and kernel allow it'
+	@echo '  make unload   and unload it'
+	@echo '  make module   build vellum.ko for the test kernel (KERNEL=6.1 or 6.12)'
+	@echo '  make tools    build the vellum command'
+	@echo '  make setup    install and download what is missing (needs root)'
+	@echo '  make clean    remove what was built; the cache outside the tree stays'
+	@echo
+	@echo '  ARGS="--cpus 2" is passed to testbed/machine by run and shell'
+
+setup:
+	@testbed/setup --kernel $(KERNEL)
+
+setup-test:
+	@testbed/setup --test --kernel $(KERNEL)
+
+# One build at a time in this tree: jobs of the suite and people may ask at once.
+module: setup
+	$(call say,building vellum.ko for $(call print,release))
+	@mkdir -p $B
+	@flock $B/lock $(MAKE) --no-print-directory -C $(call print,headers) M=$(CURDIR) modules
+
+tools: setup
+	$(call say,building the vellum command)
+	@mkdir -p $B
+	@flock $B/lock $(MAKE) --no-print-directory -C tools O=$B/tools
+
+device: setup-test
+	@mkdir -p $B
+	@flock $B/lock $(MAKE) --no-print-directory -C selftests/device KSRC=$(call print,source) O=$B/device
+
+run: module tools
+	@testbed/machine --kernel $(KERNEL) $(ARGS) -- $B/tools/vellum migrate
+
+test: setup-test
+	@testbed/suite $(JOBS)
+
+check: setup-test
+	@testbed/check
+
+# Lines are broken and aligned as .clang-format says; look at the change before you keep it.
+format: setup-test
+	find include mmu platform vmx nested uapi tools -name '*.[ch]' ! -name '*.mod.c' | xargs clang-format -i
+
+shell: module tools
+	@testbed/machine --kernel $(KERNEL) $(ARGS) --add $B/tools/vellum --add $B/tools/hello.img --shell
+
+load:
+	@testbed/load
+
+unload:
+	@testbed/load --unload
+
+clean:
+	@[ ! -e "$(call print,headers)" ] || $(MAKE) --no-print-directory -C $(call print,headers) M=$(CURDIR) clean
+	rm -rf $B
+
+.PHONY: help setup setup-test module tools device run test check format shell load unload clean

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Reads the job files of testbed/jobs.
+
+A job file is made of lines "key = value", # begins a comment:
+  about     one sentence
+  matrix    "mode: default pml=0; cpus: 1 2": one job for each combination, named
+            FILE-VALUE-VALUE; {mode} and {cpus} in other values stand for the
+            value, and "default" for nothing
+  build     make targets that come first
+  kind      tap, kselftest or status: how its programs tell (lib/verdict.py)
+  seconds   how long it takes, about: long jobs start first
+  timeout   seconds after which it has failed (600)
+and one of
+  host      a command to run on this machine
+  machine   arguments of testbed/machine, to run in one boot one of
+    programs  files that match these patterns
+    list      a list such as selftests/conformance/list; lines for other cpus and
+              mem than the job's are passed over; "directory" is a command that
+              prints where the programs are
+    script    a script for the guest's shell
+  args      arguments for each program
+  limit     guest seconds for each program (120)
+  add       files for the guest besides
+"""
+import dataclasses
+import glob
+import itertools
+import os
+import shlex
+import subprocess
+
+KEYS = {'about', 'matrix', 'build', 'kind', 'seconds', 'timeout', 'host', 'machine', 'programs',
+        'list', 'directory', 'script', 'args', 'limit', 'add'}
+KINDS = ('tap', 'kselftest', 'status')
+
+
+class JobError(Exception):
+    """A job cannot be run as its file says; the text says why."""
+
+
+@dataclasses.dataclass
+class Program:
+    """One program of a machine job; skip is the reason why it is left out, or ''."""
+    label: str
+    path: str = ''
+    name: str = ''
+    args: list = dataclasses.field(default_factory=list)
+    skip: str = ''
+
+
+class Job:
+    """One combination of a job file's matrix."""
+
+    def __init__(self, name, keys, values):
+        self.name, self.keys, self.values = name, keys, values
+        self.kind = keys.get('kind', 'status')
+        self.seconds = int(keys.get('seconds', 10))
+        self.timeout = int(keys.get('timeout', 600))
+        self.limit = int(keys.get('limit', 120))
+        self.build = keys.get('build', '').split()
+
+    def text(self, key):
+        """A key's value with the matrix's values put in; '' if it is not there."""
+        text = self.keys.get(key, '')
+        for name, value in self.values.items():
+            text = text.replace('{' + name + '}', '' if value == 'default' else value)
+        return text
+
+    def words(self, key):
+        """The same, as the shell would split it."""
+        return shlex.split(self.text(key))
+
+    def programs(self):
+        """The programs of a machine job; at least one."""
+        found = self._from_list() if 'list' in self.keys else self._from_patterns()
+        labels = [p.label for p in found]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise JobError(f'{label} is there twice')
+        if not found:
+            raise JobError('it has no program to run')
+        return found
+
+    def _from_patterns(self):
+        found = []
+        for pattern in self.words('programs'):
+            paths = sorted(p for p in glob.glob(pattern) if os.access(p, os.X_OK) and os.path.isfile(p))
+            if not paths:
+                raise JobError(f'there is no program {pattern}')
+            args = self.words('args')
+            for path in paths:
+                base = os.path.basename(path)
+                found.append(Program('_'.join([base] + args), path, base, args))
+        return found
+
+    def _from_list(self):
+        done = subprocess.run(self.words('directory'), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise JobError(f'{self.text("directory")} failed:\n{done.stderr}')
+        found = []
+        with open(self.text('list'), encoding='ascii') as f:
+            for line in f:
+                words = line.split()
+                if not words or words[0].startswith('#'):
+                    continue
+                test, cpus = words[:2]
+                if cpus == 'skip':
+                    found.append(Program(test, skip=' '.join(words[2:])))
+                    continue
+                if self.values['cpus'] not in cpus.split(',') or self.values['mem'] != words[2]:
+                    continue
+                path = os.path.join(done.stdout.strip(), test)
+                if not os.path.isfile(path):
+                    raise JobError(f'there is no program {path}')
+                found.append(Program('_'.join([test.replace('/', '.')] + words[3:]), path, test, words[3:]))
+        return found
+
+
+def parse(path):
+    """The keys of a job file."""
+    keys = {}
+    with open(path, encoding='ascii') as f:
+        for number, line in enumerate(f, 1):
+            line = line.strip()
+            if not line or line.startswith('#'):
+                continue
+            key, equals, value = line.partition('=')
+            key = key.strip()
+            if not equals or key not in KEYS or key in keys:
+                raise JobError(f'{path}:{number}: "{key}" is no key, or there twice')
+            keys[key] = value.strip()
+    if ('host' in keys) == ('machine' in keys):
+        raise JobError(f'{path}: it needs one of host and machine')
+    if 'machine' in keys and sum(k in keys for k in ('programs', 'list', 'script')) != 1:
+        raise JobError(f'{path}: it needs one of programs, list and script')
+    if keys.get('kind', 'status') not in KINDS:
+        raise JobError(f'{path}: kind is one of {", ".join(KINDS)}')
+    return keys
+
+
+def load(directory):
+    """All jobs of a directory's job files."""
+    jobs = []
+    for path in sorted(glob.glob(os.path.join(directory, '*.job'))):
+        keys = parse(path)
+        base = os.path.basename(path)[:-len('.job')]
+        axes = []
+        for axis in filter(None, keys.get('matrix', '').split(';')):
+            name, _, values = axis.partition(':')
+            axes.append([(name.strip(), value) for value in values.split()])
+        for choice in itertools.product(*axes):
+            jobs.append(Job('-'.join([base] + [v for _, v in choice]), keys, dict(choice)))
+    return jobs
