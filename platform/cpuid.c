@@ -8,26 +8,26 @@
 
 #include "platform/cpuid.h"
 
-#define CPUID_1_ECX_PCID BIT(17)
-#define CPUID_1_ECX_XSAVE BIT(26)
-#define CPUID_1_ECX_OSXSAVE BIT(27)
-#define CPUID_1_EDX_APIC BIT(9)
-#define CPUID_7_EBX_FSGSBASE BIT(0)
-#define CPUID_7_EBX_SMEP BIT(7)
-#define CPUID_7_EBX_SMAP BIT(20)
-#define CPUID_7_ECX_UMIP BIT(2)
-#define CPUID_7_ECX_PKU BIT(3)
-#define CPUID_7_ECX_OSPKE BIT(4)
+#define CPUID_1_ECX_PCID	   BIT(17)
+#define CPUID_1_ECX_XSAVE	   BIT(26)
+#define CPUID_1_ECX_OSXSAVE	   BIT(27)
+#define CPUID_1_EDX_APIC	   BIT(9)
+#define CPUID_7_EBX_FSGSBASE	   BIT(0)
+#define CPUID_7_EBX_SMEP	   BIT(7)
+#define CPUID_7_EBX_SMAP	   BIT(20)
+#define CPUID_7_ECX_UMIP	   BIT(2)
+#define CPUID_7_ECX_PKU		   BIT(3)
+#define CPUID_7_ECX_OSPKE	   BIT(4)
 #define CPUID_80000001_EDX_SYSCALL BIT(11)
-#define CPUID_80000001_EDX_NX BIT(20)
-#define CPUID_80000001_EDX_LM BIT(29)
+#define CPUID_80000001_EDX_NX	   BIT(20)
+#define CPUID_80000001_EDX_LM	   BIT(29)
 
 #define MAXPHYADDR_DEFAULT 36
-#define LEAF_EXTENDED 0x80000000u
+#define LEAF_EXTENDED	   0x80000000u
 
 /* Every CPU that has EPT has these. */
-#define CR4_ALWAYS                                                                             \
-	(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE |    \
+#define CR4_ALWAYS \
+	(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | \
 	 X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
 
 static u64 cr4_bits(const struct cpuid_features *features)
@@ -140,7 +140,7 @@ int cpuid_set(struct cpuid_model *model, const struct kvm_cpuid_entry2 *entries,
 	if (nr > CPUID_MAX_ENTRIES || !table_is_valid(entries, nr))
 		return -EINVAL;
 	if (nr) {
-		copy = kvmalloc(nr * sizeof(*copy), GFP_KERNEL_ACCOUNT);
+		copy = kvmalloc_array(nr, sizeof(*copy), GFP_KERNEL_ACCOUNT);
 		if (!copy)
 			return -ENOMEM;
 		memcpy(copy, entries, nr * sizeof(*copy));

@@ -19,8 +19,8 @@ struct cpuid_features {
 struct cpuid_model {
 	struct kvm_cpuid_entry2 *entries; /* owned */
 	u32 nr;
-	u8 maxphyaddr;	/* of the guest; 36 without the leaf */
-	u64 cr4_guest_bits; /* CR4 bits this CPUID lets a guest (or KVM_SET_SREGS) set */
+	u8 maxphyaddr;	    /* of the guest; 36 without the leaf */
+	u64 cr4_guest_bits; /* CR4 bits that a guest with it (or KVM_SET_SREGS) may set */
 	u64 efer_bits;	    /* the same of EFER */
 };
 
@@ -33,7 +33,7 @@ void cpuid_init(struct cpuid_model *model);
 void cpuid_host_features(struct cpuid_features *features);
 /* KVM_GET_SUPPORTED_CPUID: fills at most @max entries; the number, or -E2BIG. */
 int cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 max);
-/* Takes a copy of @entries and derives the rest.  0, -EINVAL, -ENOMEM; @model unchanged on error. */
+/* Takes a copy of @entries and derives the rest.  0, -EINVAL or -ENOMEM, then nothing changed. */
 int cpuid_set(struct cpuid_model *model, const struct kvm_cpuid_entry2 *entries, u32 nr);
 void cpuid_free(struct cpuid_model *model);
 /*

@@ -15,26 +15,26 @@
 /* Bit @feature of its own word. */
 #define F(feature) BIT(X86_FEATURE_##feature & 31)
 
-#define LEAF_1_ECX                                                                            \
-	(F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(CX16) | F(XMM4_1) | F(XMM4_2) | F(MOVBE) |     \
+#define LEAF_1_ECX \
+	(F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(CX16) | F(XMM4_1) | F(XMM4_2) | F(MOVBE) | \
 	 F(POPCNT) | F(AES) | F(RDRAND))
-#define LEAF_1_EDX                                                                            \
-	(F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) | F(CX8) |      \
-	 F(APIC) | F(SEP) | F(MTRR) | F(PGE) | F(MCA) | F(CMOV) | F(PAT) | F(PSE36) |         \
-	 F(CLFLUSH) | F(MMX) | F(FXSR) | F(XMM) | F(XMM2))
-#define LEAF_7_EBX                                                                            \
+#define LEAF_1_EDX \
+	(F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) | F(CX8) | F(APIC) | \
+	 F(SEP) | F(MTRR) | F(PGE) | F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(CLFLUSH) | F(MMX) | \
+	 F(FXSR) | F(XMM) | F(XMM2))
+#define LEAF_7_EBX \
 	(F(FSGSBASE) | F(BMI1) | F(SMEP) | F(BMI2) | F(ERMS) | F(RDSEED) | F(ADX) | F(SMAP) | \
 	 F(CLFLUSHOPT) | F(CLWB) | F(SHA_NI))
-#define LEAF_7_ECX F(UMIP)
-#define LEAF_7_EDX F(FSRM)
+#define LEAF_7_ECX	  F(UMIP)
+#define LEAF_7_EDX	  F(FSRM)
 #define LEAF_80000001_ECX (F(LAHF_LM) | F(ABM) | F(3DNOWPREFETCH))
 #define LEAF_80000001_EDX (F(SYSCALL) | F(NX) | F(GBPAGES) | F(LM))
 #define LEAF_80000007_EDX F(CONSTANT_TSC)
 
-#define BASIC_MAX 7
+#define BASIC_MAX	7
 #define HYPERVISOR_LEAF 0x40000000u
-#define EXTENDED_LEAF 0x80000000u
-#define EXTENDED_MAX 0x80000008u
+#define EXTENDED_LEAF	0x80000000u
+#define EXTENDED_MAX	0x80000008u
 /* Four EPT levels. */
 #define PHYSICAL_BITS_MAX 48
 
@@ -98,7 +98,10 @@ static void mask_entry(struct kvm_cpuid_entry2 *entry)
 	case 3:
 	case 5:
 	case 6:
-		entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
+		entry->eax = 0;
+		entry->ebx = 0;
+		entry->ecx = 0;
+		entry->edx = 0;
 		break;
 	case 7:
 		mask_leaf_7(entry);
@@ -112,7 +115,9 @@ static void mask_entry(struct kvm_cpuid_entry2 *entry)
 		entry->edx &= LEAF_80000001_EDX;
 		break;
 	case 0x80000007:
-		entry->eax = entry->ebx = entry->ecx = 0;
+		entry->eax = 0;
+		entry->ebx = 0;
+		entry->ecx = 0;
 		entry->edx &= LEAF_80000007_EDX;
 		break;
 	case 0x80000008:
@@ -160,14 +165,15 @@ static bool append_range(struct list *list, u32 first, u32 last)
 /* Who we are.  No paravirtual feature stands behind it. */
 static bool append_signature(struct list *list)
 {
+	static const char signature[] = "VellumVellum";
 	struct kvm_cpuid_entry2 *entry = append(list, HYPERVISOR_LEAF, 0, 0);
 
 	if (!entry)
 		return false;
 	entry->eax = HYPERVISOR_LEAF;
-	memcpy(&entry->ebx, "Vell", 4);
-	memcpy(&entry->ecx, "umVe", 4);
-	memcpy(&entry->edx, "llum", 4);
+	memcpy(&entry->ebx, signature, 4);
+	memcpy(&entry->ecx, signature + 4, 4);
+	memcpy(&entry->edx, signature + 8, 4);
 	return true;
 }
 

@@ -8,10 +8,10 @@
 
 #include "platform/gva.h"
 
-#define PTE_P BIT_ULL(0)
-#define PTE_PS BIT_ULL(7)
+#define PTE_P	 BIT_ULL(0)
+#define PTE_PS	 BIT_ULL(7)
 #define PTE_ADDR GENMASK_ULL(51, 12)
-#define PTE_NX BIT_ULL(63)
+#define PTE_NX	 BIT_ULL(63)
 
 /* Reserved in a PDPTE of PAE paging: 63:52, 8:5 and 2:1. */
 #define PAE_PDPTE_RESERVED (GENMASK_ULL(63, 52) | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1))

@@ -17,7 +17,7 @@ struct cursor {
 	unsigned int n;	  /* valid bytes, at most INSN_MAX */
 	unsigned int pos; /* of the next byte */
 	unsigned int bits;
-	u8 rex; /* 0: none */
+	u8 rex;	       /* 0: none */
 	bool opsize;   /* 66 */
 	bool addrsize; /* 67 */
 	bool lock;     /* F0 */

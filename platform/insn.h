@@ -11,10 +11,10 @@
 #define INSN_MAX 15
 
 struct insn {
-	u8 len;	      /* of the whole instruction */
-	u8 mem_size;  /* bytes at the MMIO address: 1, 2, 4, 8 */
-	u8 reg_size;  /* loads: bytes of the register that are written: 1, 2, 4 (zero-extends to 8), 8 */
-	u8 reg;	      /* enum vcpu_reg of the register operand; loads and register stores */
+	u8 len;	     /* of the whole instruction */
+	u8 mem_size; /* bytes at the MMIO address: 1, 2, 4, 8 */
+	u8 reg_size; /* loads: bytes of the register that are written: 1, 2, 4 (the rest: 0), 8 */
+	u8 reg;	     /* enum vcpu_reg of the register operand; loads and register stores */
 	bool high_byte; /* AH, CH, DH, BH: bits 15:8 of reg & 3 */
 	bool store;
 	bool has_imm; /* a store of @imm */

@@ -5,34 +5,34 @@
  */
 #include "platform/lapic.h"
 
-#define LAPIC_ID 0x20
-#define LAPIC_VERSION 0x30
-#define LAPIC_TPR 0x80
-#define LAPIC_PPR 0xa0
-#define LAPIC_EOI 0xb0
-#define LAPIC_LDR 0xd0
-#define LAPIC_DFR 0xe0
-#define LAPIC_SVR 0xf0
-#define LAPIC_ISR 0x100
-#define LAPIC_IRR 0x200
-#define LAPIC_ESR 0x280
-#define LAPIC_ICR_LOW 0x300
-#define LAPIC_ICR_HIGH 0x310
-#define LAPIC_LVT_TIMER 0x320
-#define LAPIC_LVT_THERMAL 0x330
-#define LAPIC_LVT_PERF 0x340
-#define LAPIC_LVT_LINT0 0x350
-#define LAPIC_LVT_LINT1 0x360
-#define LAPIC_LVT_ERROR 0x370
+#define LAPIC_ID	    0x20
+#define LAPIC_VERSION	    0x30
+#define LAPIC_TPR	    0x80
+#define LAPIC_PPR	    0xa0
+#define LAPIC_EOI	    0xb0
+#define LAPIC_LDR	    0xd0
+#define LAPIC_DFR	    0xe0
+#define LAPIC_SVR	    0xf0
+#define LAPIC_ISR	    0x100
+#define LAPIC_IRR	    0x200
+#define LAPIC_ESR	    0x280
+#define LAPIC_ICR_LOW	    0x300
+#define LAPIC_ICR_HIGH	    0x310
+#define LAPIC_LVT_TIMER	    0x320
+#define LAPIC_LVT_THERMAL   0x330
+#define LAPIC_LVT_PERF	    0x340
+#define LAPIC_LVT_LINT0	    0x350
+#define LAPIC_LVT_LINT1	    0x360
+#define LAPIC_LVT_ERROR	    0x370
 #define LAPIC_TIMER_INITIAL 0x380
 #define LAPIC_TIMER_CURRENT 0x390
-#define LAPIC_TIMER_DIVIDE 0x3e0
+#define LAPIC_TIMER_DIVIDE  0x3e0
 
-#define LAPIC_LVT_MASKED BIT(16)
+#define LAPIC_LVT_MASKED  BIT(16)
 #define LAPIC_SVR_ENABLED BIT(8)
 /* Version 14h, six LVT entries. */
 #define LAPIC_VERSION_VALUE 0x50014
-#define VECTOR_WORDS 8
+#define VECTOR_WORDS	    8
 
 static u32 *reg(struct lapic *apic, u32 offset)
 {

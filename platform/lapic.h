@@ -9,7 +9,7 @@
 #include "types.h"
 
 #define LAPIC_DEFAULT_BASE 0xfee00000ull
-#define LAPIC_SIZE 0x1000
+#define LAPIC_SIZE	   0x1000
 
 struct lapic {
 	u32 regs[LAPIC_SIZE / 16]; /* one 32-bit register every 16 bytes */

@@ -6,27 +6,36 @@
 
 #include "platform/msr.h"
 
-#define APIC_BASE_BSP BIT_ULL(8)
-#define APIC_BASE_ENABLE BIT_ULL(11)
+#define APIC_BASE_BSP	  BIT_ULL(8)
+#define APIC_BASE_ENABLE  BIT_ULL(11)
 #define APIC_BASE_DEFAULT 0xfee00000ull
 
-/* IA32_MTRRCAP: write combining, fixed ranges, eight variable ones. */
+/* The MTRRs (SDM 4 table 2-2). */
+#define MTRR_CAP	   0xfe
+#define MTRR_PHYS_BASE0	   0x200
+#define MTRR_PHYS_LAST	   (MTRR_PHYS_BASE0 + 2 * MTRR_VARIABLE - 1)
+#define MTRR_FIXED_64K	   0x250
+#define MTRR_FIXED_16K	   0x258 /* two of them */
+#define MTRR_FIXED_4K	   0x268 /* eight */
+#define MTRR_FIXED_4K_LAST 0x26f
+#define MTRR_DEF_TYPE	   0x2ff
+
 #define MTRR_VARIABLE 8
-#define MTRR_CAP (BIT_ULL(10) | BIT_ULL(8) | MTRR_VARIABLE)
+/* Write combining, fixed ranges, eight variable ones. */
+#define MTRR_CAP_VALUE	   (BIT_ULL(10) | BIT_ULL(8) | MTRR_VARIABLE)
 #define MTRR_DEF_TYPE_BITS (BIT_ULL(11) | BIT_ULL(10) | 0xff)
-#define MTRR_MASK_VALID BIT_ULL(11)
-#define MTRR_PHYS_BASE0 0x200
-#define MTRR_PHYS_LAST (MTRR_PHYS_BASE0 + 2 * MTRR_VARIABLE - 1)
+#define MTRR_MASK_VALID	   BIT_ULL(11)
 
 /* The PAT after reset (SDM 3A 11.12.4): WB, WT, UC-, UC, twice. */
 #define PAT_RESET 0x0007040600070406ull
 
 /* Fast strings, and: no BTS, no PEBS. */
-#define MISC_ENABLE_RESET (BIT_ULL(0) | BIT_ULL(11) | BIT_ULL(12))
+#define MISC_ENABLE_RESET	(BIT_ULL(0) | BIT_ULL(11) | BIT_ULL(12))
 #define MISC_ENABLE_FAST_STRING BIT_ULL(0)
-/* What an owner may give back: what some CPU reports, and nothing that we would have to act upon. */
+/* What an owner may give back: what some CPU reports, and nothing we would have to act upon. */
 #define MISC_ENABLE_HOST (MISC_ENABLE_RESET | BIT_ULL(3) | BIT_ULL(7) | BIT_ULL(16) | BIT_ULL(18))
 
+/* clang-format off */
 const u32 msr_index_list[] = {
 	/* vmx/msrs.c */
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
@@ -35,13 +44,13 @@ const u32 msr_index_list[] = {
 	/* This file. */
 	MSR_IA32_APICBASE, MSR_IA32_CR_PAT, MSR_IA32_MISC_ENABLE, MSR_TSC_AUX,
 	MSR_IA32_MCG_CAP, MSR_IA32_MCG_STATUS, MSR_PLATFORM_INFO,
-	MSR_MTRRcap, MSR_MTRRdefType,
-	MSR_MTRRfix64K_00000, MSR_MTRRfix16K_80000, MSR_MTRRfix16K_A0000,
-	MSR_MTRRfix4K_C0000, MSR_MTRRfix4K_C8000, MSR_MTRRfix4K_D0000, MSR_MTRRfix4K_D8000,
-	MSR_MTRRfix4K_E0000, MSR_MTRRfix4K_E8000, MSR_MTRRfix4K_F0000, MSR_MTRRfix4K_F8000,
+	MTRR_CAP, MTRR_DEF_TYPE, MTRR_FIXED_64K, MTRR_FIXED_16K, MTRR_FIXED_16K + 1,
+	MTRR_FIXED_4K, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, MTRR_FIXED_4K_LAST,
 	MTRR_PHYS_BASE0, 0x201, 0x202, 0x203, 0x204, 0x205, 0x206, 0x207,
 	0x208, 0x209, 0x20a, 0x20b, 0x20c, 0x20d, 0x20e, MTRR_PHYS_LAST,
 };
+
+/* clang-format on */
 const unsigned int msr_index_count = ARRAY_SIZE(msr_index_list);
 
 void msr_reset(struct msr_model *model, bool bsp)
@@ -78,13 +87,12 @@ static u64 guest_physical_mask(const struct cpuid_model *cpuid)
 static int mtrr_fixed_index(u32 index)
 {
 	switch (index) {
-	case MSR_MTRRfix64K_00000:
+	case MTRR_FIXED_64K:
 		return 0;
-	case MSR_MTRRfix16K_80000:
-	case MSR_MTRRfix16K_A0000:
-		return 1 + index - MSR_MTRRfix16K_80000;
-	case MSR_MTRRfix4K_C0000 ... MSR_MTRRfix4K_F8000:
-		return 3 + index - MSR_MTRRfix4K_C0000;
+	case MTRR_FIXED_16K ... MTRR_FIXED_16K + 1:
+		return 1 + index - MTRR_FIXED_16K;
+	case MTRR_FIXED_4K ... MTRR_FIXED_4K_LAST:
+		return 3 + index - MTRR_FIXED_4K;
 	default:
 		return -1;
 	}
@@ -153,10 +161,10 @@ int msr_get(const struct msr_model *model, u32 index, u64 *value)
 	case MSR_PLATFORM_INFO:
 		*value = model->platform_info;
 		return 0;
-	case MSR_MTRRcap:
-		*value = MTRR_CAP;
+	case MTRR_CAP:
+		*value = MTRR_CAP_VALUE;
 		return 0;
-	case MSR_MTRRdefType:
+	case MTRR_DEF_TYPE:
 		*value = model->mtrr_def_type;
 		return 0;
 	}
@@ -170,8 +178,8 @@ int msr_get(const struct msr_model *model, u32 index, u64 *value)
 }
 
 /* Where @index is kept, when @value may be written there; NULL when not. */
-static u64 *writable(struct msr_model *model, const struct cpuid_model *cpuid, u32 index,
-		     u64 value, bool host)
+static u64 *writable(struct msr_model *model, const struct cpuid_model *cpuid, u32 index, u64 value,
+		     bool host)
 {
 	switch (index) {
 	case MSR_IA32_APICBASE:
@@ -187,12 +195,11 @@ static u64 *writable(struct msr_model *model, const struct cpuid_model *cpuid, u
 		return host || !value ? &model->mcg_status : NULL;
 	case MSR_PLATFORM_INFO: /* CPUID faulting, bit 31, is not there */
 		return host && !(value & BIT_ULL(31)) ? &model->platform_info : NULL;
-	case MSR_MTRRdefType:
+	case MTRR_DEF_TYPE:
 		return mtrr_def_type_valid(value) ? &model->mtrr_def_type : NULL;
 	}
 	if (mtrr_fixed_index(index) >= 0)
-		return mtrr_fixed_valid(value) ? &model->mtrr_fixed[mtrr_fixed_index(index)] :
-						 NULL;
+		return mtrr_fixed_valid(value) ? &model->mtrr_fixed[mtrr_fixed_index(index)] : NULL;
 	if (index >= MTRR_PHYS_BASE0 && index <= MTRR_PHYS_LAST)
 		return mtrr_variable_valid(cpuid, index, value) ?
 			       &model->mtrr_var[index - MTRR_PHYS_BASE0] :

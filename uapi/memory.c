@@ -37,7 +37,7 @@ static int change_attach_bitmap(struct vm *vm, struct change *change)
 	bool set = vm->manual_protect & KVM_DIRTY_LOG_INITIALLY_SET;
 	struct slot *new = change->new;
 
-	if (!(new->flags & KVM_MEM_LOG_DIRTY_PAGES))
+	if (!(new->flags &KVM_MEM_LOG_DIRTY_PAGES))
 		return 0;
 	if (is_logged(change->old)) {
 		new->dirty = change->old->dirty;

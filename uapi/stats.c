@@ -9,7 +9,7 @@
 
 #include "uapi/uapi.h"
 
-#define STATS_MAX 16
+#define STATS_MAX	16
 #define STATS_NAME_SIZE 48 /* bytes, for an id or a name */
 
 struct stat_name {
@@ -44,13 +44,19 @@ static const struct stat_name vm_names[] = {
 	{ "slots_logged", KVM_STATS_TYPE_INSTANT },
 };
 
-/* kvm_stats_desc with room for its name. */
+/* struct kvm_stats_desc, which ends in a name of unknown length, with its room. */
 struct stat_desc {
-	struct kvm_stats_desc desc;
+	u32 flags;
+	s16 exponent;
+	u16 size; /* in values */
+	u32 offset;
+	u32 bucket_size;
 	char name[STATS_NAME_SIZE];
 };
 
-static_assert(sizeof(struct stat_desc) == sizeof(struct kvm_stats_desc) + STATS_NAME_SIZE);
+static_assert(offsetof(struct stat_desc, size) == offsetof(struct kvm_stats_desc, size));
+static_assert(offsetof(struct stat_desc, offset) == offsetof(struct kvm_stats_desc, offset));
+static_assert(offsetof(struct stat_desc, name) == offsetof(struct kvm_stats_desc, name));
 
 /* What one read sees.  Userspace reads it in pieces, so nothing in it moves. */
 struct stats_image {
@@ -96,9 +102,9 @@ static void fill_image(const struct stats_file *stats, struct stats_image *image
 	for (i = 0; i < nr; i++) {
 		struct stat_desc *desc = &image->desc[i];
 
-		desc->desc.flags = names[i].type | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
-		desc->desc.size = 1;
-		desc->desc.offset = i * sizeof(u64);
+		desc->flags = names[i].type | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
+		desc->size = 1;
+		desc->offset = i * sizeof(u64);
 		strscpy(desc->name, names[i].name, sizeof(desc->name));
 	}
 	fill_values(stats, image->value);
