@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel's names for the few MSRs and EFER bits that the pure files of
+ * platform/ use (SDM 4 table 2-2); userspace has no such header.
+ */
+#ifndef VELLUM_UNIT_ASM_MSR_INDEX_H
+#define VELLUM_UNIT_ASM_MSR_INDEX_H
+
+#define EFER_SCE (1ull << 0)
+#define EFER_LME (1ull << 8)
+#define EFER_LMA (1ull << 10)
+#define EFER_NX	 (1ull << 11)
+
+#define MSR_IA32_TSC	      0x10
+#define MSR_IA32_APICBASE     0x1b
+#define MSR_PLATFORM_INFO     0xce
+#define MSR_IA32_SYSENTER_CS  0x174
+#define MSR_IA32_SYSENTER_ESP 0x175
+#define MSR_IA32_SYSENTER_EIP 0x176
+#define MSR_IA32_MCG_CAP      0x179
+#define MSR_IA32_MCG_STATUS   0x17a
+#define MSR_IA32_MISC_ENABLE  0x1a0
+#define MSR_IA32_CR_PAT	      0x277
+#define MSR_EFER	      0xc0000080
+#define MSR_STAR	      0xc0000081
+#define MSR_LSTAR	      0xc0000082
+#define MSR_CSTAR	      0xc0000083
+#define MSR_SYSCALL_MASK      0xc0000084
+#define MSR_FS_BASE	      0xc0000100
+#define MSR_GS_BASE	      0xc0000101
+#define MSR_KERNEL_GS_BASE    0xc0000102
+#define MSR_TSC_AUX	      0xc0000103
+
+#endif

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CPUID, MSRs and the local APIC as a guest sees them, on a machine whose
+ * features the test makes up.
+ */
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
+#include "platform/lapic.h"
+#include "platform/msr.h"
+#include "tap.h"
+
+static struct cpuid_features host = {
+	.ecx_1 = 1u << 26 | 1u << 31, /* XSAVE, hypervisor */
+	.edx_1 = ~0u,
+	.ebx_7 = 1 << 7 | 1 << 20, /* SMEP, SMAP */
+	.ecx_7 = 1 << 2,	   /* UMIP */
+	.edx_80000001 = 1 << 11 | 1 << 20 | 1 << 29,
+};
+
+void cpuid_host_features(struct cpuid_features *features)
+{
+	*features = host;
+}
+
+static const struct kvm_cpuid_entry2 table[] = {
+	{ .function = 0, .eax = 7, .ebx = 0x756e6547 },
+	{ .function = 1, .eax = 0x50654, .ecx = 1u << 26, .edx = 1 << 9 },
+	{ .function = 4, .index = 0, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 0x21 },
+	{ .function = 4, .index = 1, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 0x22 },
+	{ .function = 7, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .ebx = 1 << 7, .edx = 0x77 },
+	{ .function = 0x40000000, .eax = 0x40000000, .ebx = 0x4b },
+	{ .function = 0x80000000, .eax = 0x80000008 },
+	{ .function = 0x80000001, .edx = 1 << 20 },
+	{ .function = 0x80000008, .eax = 0x3028 },
+};
+
+/* CPUID's answer: EAX, EBX, ECX, EDX. */
+struct answer {
+	u32 a, b, c, d;
+};
+
+static struct answer execute(const struct cpuid_model *model, u64 cr4, u32 leaf, u32 index)
+{
+	struct answer r = { .a = leaf, .c = index };
+
+	cpuid_exec(model, cr4, true, &r.a, &r.b, &r.c, &r.d);
+	return r;
+}
+
+TEST(cpuid_leaves)
+{
+	struct cpuid_model model;
+	struct answer r;
+
+	cpuid_init(&model);
+	CHECK_EQ(execute(&model, 0, 0, 0).a, 0); /* nothing was set yet */
+	REQUIRE(!cpuid_set(&model, table, ARRAY_SIZE(table)));
+	CHECK_EQ(execute(&model, 0, 0, 0).b, 0x756e6547);
+	CHECK_EQ(execute(&model, 0, 4, 0).a, 0x21);
+	CHECK_EQ(execute(&model, 0, 4, 1).a, 0x22);
+	CHECK_EQ(execute(&model, 0, 4, 2).a, 0);
+	CHECK_EQ(execute(&model, 0, 3, 0).a, 0); /* in range, not in the table */
+	CHECK_EQ(execute(&model, 0, 0x40000000, 9).b, 0x4b);
+	/* Beyond its range: as the highest basic leaf, sub-leaf and all. */
+	r = execute(&model, 0, 8, 0);
+	CHECK_EQ(r.d, 0x77);
+	CHECK_EQ(execute(&model, 0, 0x80000009, 0).d, 0x77);
+	CHECK_EQ(execute(&model, 0, 0xc0000000, 1).d, 0);
+	cpuid_free(&model);
+}
+
+TEST(cpuid_follows_state)
+{
+	struct cpuid_model model;
+	u32 a = 1, b, c = 0, d;
+
+	cpuid_init(&model);
+	REQUIRE(!cpuid_set(&model, table, ARRAY_SIZE(table)));
+	CHECK_EQ(execute(&model, 0, 1, 0).c, 1u << 26);
+	CHECK_EQ(execute(&model, X86_CR4_OSXSAVE, 1, 0).c, 1u << 26 | 1 << 27);
+	CHECK_EQ(execute(&model, 0, 1, 0).d, 1 << 9);
+	cpuid_exec(&model, 0, false, &a, &b, &c, &d);
+	CHECK_EQ(d, 0); /* the APIC is off */
+	cpuid_free(&model);
+}
+
+TEST(cpuid_rights)
+{
+	struct cpuid_model model;
+
+	cpuid_init(&model);
+	CHECK(model.cr4_guest_bits & X86_CR4_SMAP);
+	CHECK(model.cr4_guest_bits & X86_CR4_OSXSAVE);
+	CHECK(!(model.cr4_guest_bits & X86_CR4_VMXE));
+	CHECK_EQ(model.efer_bits, EFER_SCE | EFER_LME | EFER_LMA | EFER_NX);
+	REQUIRE(!cpuid_set(&model, table, ARRAY_SIZE(table)));
+	CHECK(model.cr4_guest_bits & X86_CR4_SMEP);
+	CHECK(!(model.cr4_guest_bits & X86_CR4_SMAP)); /* the host has it, the table not */
+	CHECK_EQ(model.efer_bits, EFER_NX);
+	CHECK_EQ(model.maxphyaddr, 40);
+	cpuid_free(&model);
+}
+
+TEST(cpuid_refused)
+{
+	struct kvm_cpuid_entry2 odd[] = {
+		{ .function = 0x80000000, .eax = 0x80000008 },
+		{ .function = 0x80000008, .eax = 0x3035 }, /* 53 bits */
+	};
+	struct cpuid_model model;
+
+	cpuid_init(&model);
+	REQUIRE(!cpuid_set(&model, table, ARRAY_SIZE(table)));
+	CHECK_EQ(cpuid_set(&model, odd, ARRAY_SIZE(odd)), -EINVAL);
+	odd[1].eax = 0x2828; /* 40 linear bits */
+	CHECK_EQ(cpuid_set(&model, odd, ARRAY_SIZE(odd)), -EINVAL);
+	CHECK_EQ(model.nr, ARRAY_SIZE(table)); /* as it was */
+	odd[1].eax = 0x3030;
+	CHECK_EQ(cpuid_set(&model, odd, ARRAY_SIZE(odd)), 0);
+	CHECK_EQ(model.maxphyaddr, 48);
+	CHECK_EQ(cpuid_set(&model, NULL, 0), 0);
+	CHECK_EQ(model.maxphyaddr, 36);
+	cpuid_free(&model);
+}
+
+struct msr_case {
+	u32 index;
+	u64 value;
+	bool host;
+	bool good;
+};
+
+static const struct msr_case msr_cases[] = {
+	{ MSR_IA32_APICBASE, 0xfee00800, false, true },
+	{ MSR_IA32_APICBASE, 1 << 11, true, true },
+	{ MSR_IA32_APICBASE, 1 << 10, true, false }, /* x2APIC */
+	{ MSR_IA32_APICBASE, 1ull << 36 | 1 << 11, true, false }, /* beyond MAXPHYADDR */
+	{ MSR_IA32_CR_PAT, 0x0007040600070406, false, true },
+	{ MSR_IA32_CR_PAT, 2, false, false },
+	{ MSR_IA32_CR_PAT, 3ull << 56, false, false },
+	{ MSR_IA32_MISC_ENABLE, 1 << 11 | 1 << 12, false, true },
+	{ MSR_IA32_MISC_ENABLE, 0, false, false },
+	{ MSR_IA32_MISC_ENABLE, 1ull << 34, true, false }, /* XD disable */
+	{ MSR_TSC_AUX, 0xffffffff, false, true },
+	{ MSR_TSC_AUX, 1ull << 32, true, false },
+	{ MSR_IA32_MCG_STATUS, 4, false, false },
+	{ MSR_IA32_MCG_STATUS, 4, true, true },
+	{ MSR_IA32_MCG_CAP, 0, true, true },
+	{ MSR_IA32_MCG_CAP, 0, false, false },
+	{ MSR_IA32_MCG_CAP, 1, true, false },
+	{ 0xfe, 0x508, true, true },   /* MTRRCAP, as it is */
+	{ 0xfe, 0x508, false, false }, /* but read-only */
+	{ 0x2ff, 0xc06, false, true },
+	{ 0x2ff, 0x1006, false, false },
+	{ 0x2ff, 2, false, false },
+	{ 0x250, 0x0606060606060606, false, true },
+	{ 0x26f, 0x0606060606060602, false, false },
+	{ 0x200, 0x80000006, false, true },
+	{ 0x200, 0x80000106, false, false },
+	{ 0x20f, 0xf80000800, false, true },
+	{ 0x20f, 0x1f80000800, false, false },
+	{ 0x20f, 0xf80000400, false, false },
+	{ 0x210, 0, true, false },
+	{ 0x251, 0, true, false },
+	{ MSR_EFER, 0, true, false }, /* vmx/'s */
+	{ 0xdeadbeef, 0, true, false },
+};
+
+TEST(msr_values)
+{
+	struct cpuid_model cpuid;
+
+	cpuid_init(&cpuid);
+	for (size_t i = 0; i < ARRAY_SIZE(msr_cases); i++) {
+		const struct msr_case *c = &msr_cases[i];
+		struct msr_model model;
+		u64 value;
+		int ret;
+
+		msr_reset(&model, true);
+		ret = msr_set(&model, &cpuid, c->index, c->value, c->host);
+		CHECK_MSG(ret == (c->good ? 0 : -EINVAL), "%#x = %#llx: %d", c->index, c->value,
+			  ret);
+		if (!c->good)
+			continue;
+		CHECK(!msr_get(&model, c->index, &value));
+		CHECK_EQ(value, c->value);
+	}
+}
+
+/* All of the list that is not vmx/'s can be saved and restored on another vCPU. */
+TEST(msr_list)
+{
+	struct msr_model from, to;
+	struct cpuid_model cpuid;
+	unsigned int here = 0;
+
+	cpuid_init(&cpuid);
+	msr_reset(&from, true);
+	msr_reset(&to, false);
+	for (unsigned int i = 0; i < msr_index_count; i++) {
+		u64 value;
+
+		if (msr_get(&from, msr_index_list[i], &value))
+			continue;
+		here++;
+		CHECK_MSG(!msr_set(&to, &cpuid, msr_index_list[i], value, true), "%#x",
+			  msr_index_list[i]);
+	}
+	CHECK_EQ(here, msr_index_count - 12);
+	CHECK(!memcmp(&from, &to, sizeof(from)));
+}
+
+TEST(lapic_registers)
+{
+	struct lapic apic;
+
+	lapic_reset(&apic, 3);
+	CHECK_EQ(lapic_read(&apic, 0x20), 3 << 24);
+	CHECK_EQ(lapic_read(&apic, 0x30), 0x50014);
+	CHECK_EQ(lapic_read(&apic, 0xf0), 0xff);
+	CHECK_EQ(lapic_read(&apic, 0x350), 1 << 16);
+	CHECK_EQ(lapic_read(&apic, 0x24), 0);
+	CHECK_EQ(lapic_read(&apic, 0x1000), 0);
+	CHECK(!lapic_write(&apic, 0x30, 1)); /* read-only */
+	CHECK_EQ(lapic_read(&apic, 0x30), 0x50014);
+	CHECK(!lapic_write(&apic, 0x350, 0x700));
+	CHECK_EQ(lapic_read(&apic, 0x350), 0x10700); /* software-disabled: masked */
+	CHECK(!lapic_write(&apic, 0xf0, 0x1ff));
+	CHECK(!lapic_write(&apic, 0x350, 0x700));
+	CHECK_EQ(lapic_read(&apic, 0x350), 0x700);
+	CHECK(!lapic_write(&apic, 0xf0, 0xff));
+	CHECK_EQ(lapic_read(&apic, 0x350), 0x10700);
+	CHECK(!lapic_write(&apic, 0x320, ~0u));
+	CHECK_EQ(lapic_read(&apic, 0x320), 0x300ff);
+}
+
+/* What would deliver is refused, and changes nothing. */
+TEST(lapic_delivery)
+{
+	struct lapic apic, before;
+	u32 regs[LAPIC_SIZE / 16] = {};
+
+	lapic_reset(&apic, 0);
+	before = apic;
+	CHECK_EQ(lapic_write(&apic, 0x300, 0x4500), -EOPNOTSUPP);
+	CHECK_EQ(lapic_write(&apic, 0x380, 1), -EOPNOTSUPP);
+	regs[0x210 / 16] = 1;
+	CHECK_EQ(lapic_set(&apic, regs, 64), -EINVAL);
+	regs[0x210 / 16] = 0;
+	regs[0x380 / 16] = 1;
+	CHECK_EQ(lapic_set(&apic, regs, 64), -EINVAL);
+	CHECK(!memcmp(&apic, &before, sizeof(apic)));
+	CHECK_EQ(lapic_write(&apic, 0x380, 0), 0);
+}
+
+TEST(lapic_priority)
+{
+	u32 regs[LAPIC_SIZE / 16] = {};
+	struct lapic apic;
+
+	lapic_reset(&apic, 0);
+	regs[0x80 / 16] = 0x25;		  /* TPR */
+	regs[0x120 / 16] = 1 << 5;	  /* vector 0x45 in service */
+	regs[0x110 / 16] = 1 << 1 | 1 << 2; /* 0x21, 0x22 */
+	CHECK_EQ(lapic_set(&apic, regs, 64), 0);
+	CHECK_EQ(lapic_read(&apic, 0xa0), 0x40);
+	CHECK(!lapic_write(&apic, 0xb0, 0)); /* EOI: the highest is done */
+	CHECK_EQ(lapic_read(&apic, 0x120), 0);
+	CHECK_EQ(lapic_read(&apic, 0xa0), 0x25);
+	CHECK(!lapic_write(&apic, 0xb0, 0));
+	CHECK_EQ(lapic_read(&apic, 0x110), 1 << 1);
+	CHECK(!lapic_write(&apic, 0xb0, 0));
+	CHECK(!lapic_write(&apic, 0xb0, 0)); /* none in service */
+	CHECK_EQ(lapic_read(&apic, 0x110), 0);
+}
