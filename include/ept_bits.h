@@ -43,7 +43,7 @@
 #define EPT_TABLE_ENTRIES 512
 #define EPT_LEVEL_BITS	  9
 /* How many GFNs one entry of a table at @level (1 = leaf table) covers. */
-#define EPT_LEVEL_PAGES(level) (1ull << (EPT_LEVEL_BITS * ((level) - 1)))
+#define EPT_LEVEL_PAGES(level) (BIT_ULL(EPT_LEVEL_BITS * (level)) / EPT_TABLE_ENTRIES)
 #define EPT_MAX_GFN	       ((1ull << (EPT_LEVELS * EPT_LEVEL_BITS)) - 1)
 
 /* Exit qualification of an EPT violation (SDM 3C table 28-7). */
