@@ -61,12 +61,18 @@ bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva)
 	return race->seq != seq;
 }
 
-static void race_start(struct mmu *mmu, unsigned long start, unsigned long end)
+/*
+ * Returns whether another invalidation is under way: it may have zapped what
+ * this one is asked to, and not have flushed yet.
+ */
+static bool race_start(struct mmu *mmu, unsigned long start, unsigned long end)
 {
 	struct mmu_race *race = &mmu->race;
+	bool others;
 
 	write_lock(&mmu->lock);
-	if (!race->count++) {
+	others = race->count++;
+	if (!others) {
 		race->start = start;
 		race->end = end;
 	} else {
@@ -74,6 +80,7 @@ static void race_start(struct mmu *mmu, unsigned long start, unsigned long end)
 		race->end = max(race->end, end);
 	}
 	write_unlock(&mmu->lock);
+	return others;
 }
 
 static void race_end(struct mmu *mmu)
@@ -112,7 +119,11 @@ static void zap_slot(struct mmu *mmu, struct slot *slot, gfn_t first, gfn_t last
 	}
 }
 
-static void zap_hva_range(struct host *host, unsigned long start, unsigned long end)
+/*
+ * @flush: also where nothing is left to zap.  So it is where a slot is being
+ * retired: its leaves may be gone and its flush still to come.
+ */
+static void zap_hva_range(struct host *host, unsigned long start, unsigned long end, bool flush)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	struct slots *slots;
@@ -122,9 +133,12 @@ static void zap_hva_range(struct host *host, unsigned long start, unsigned long 
 
 	idx = srcu_read_lock(&host->srcu);
 	slots = srcu_dereference(host->slots, &host->srcu);
-	for (i = 0; i < slots->nr; i++)
-		if (hva_to_gfns(slots->slot[i], start, end, &first, &last))
-			zap_slot(host->mmu, slots->slot[i], first, last, &batch);
+	for (i = 0; i < slots->nr; i++) {
+		if (!hva_to_gfns(slots->slot[i], start, end, &first, &last))
+			continue;
+		batch.flush |= flush || READ_ONCE(slots->slot[i]->dying);
+		zap_slot(host->mmu, slots->slot[i], first, last, &batch);
+	}
 	srcu_read_unlock(&host->srcu, idx);
 
 	if (batch.flush)
@@ -139,9 +153,9 @@ static struct host *notifier_host(struct mmu_notifier *notifier)
 static int notify_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct host *host = notifier_host(notifier);
+	bool others = race_start(host->mmu, range->start, range->end);
 
-	race_start(host->mmu, range->start, range->end);
-	zap_hva_range(host, range->start, range->end);
+	zap_hva_range(host, range->start, range->end, others);
 	return 0;
 }
 
@@ -188,7 +202,7 @@ static int notify_test_young(struct mmu_notifier *notifier, struct mm_struct *mm
 /* The address space goes: no fault can come any more, what is mapped must go first. */
 static void notify_release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
-	zap_hva_range(notifier_host(notifier), 0, ULONG_MAX);
+	zap_hva_range(notifier_host(notifier), 0, ULONG_MAX, true);
 }
 
 static const struct mmu_notifier_ops notifier_ops = {
