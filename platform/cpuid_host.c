@@ -4,8 +4,8 @@
  * cannot use.  One mask per word of feature bits, by name.
  *
  * Not here, because the state behind it is not kept yet: XSAVE, AVX and all
- * that builds on them, PCID and INVPCID, TSC deadline and adjust, x2APIC,
- * performance counters, speculation controls, VMX, SMX, MONITOR.
+ * that builds on them, TSC deadline and adjust, x2APIC, performance counters,
+ * speculation controls, VMX, SMX, MONITOR.
  */
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
@@ -16,19 +16,19 @@
 #define F(feature) BIT(X86_FEATURE_##feature & 31)
 
 #define LEAF_1_ECX \
-	(F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(CX16) | F(XMM4_1) | F(XMM4_2) | F(MOVBE) | \
-	 F(POPCNT) | F(AES) | F(RDRAND))
+	(F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(CX16) | F(PCID) | F(XMM4_1) | F(XMM4_2) | \
+	 F(MOVBE) | F(POPCNT) | F(AES) | F(RDRAND))
 #define LEAF_1_EDX \
 	(F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) | F(CX8) | F(APIC) | \
 	 F(SEP) | F(MTRR) | F(PGE) | F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(CLFLUSH) | F(MMX) | \
 	 F(FXSR) | F(XMM) | F(XMM2))
 #define LEAF_7_EBX \
-	(F(FSGSBASE) | F(BMI1) | F(SMEP) | F(BMI2) | F(ERMS) | F(RDSEED) | F(ADX) | F(SMAP) | \
-	 F(CLFLUSHOPT) | F(CLWB) | F(SHA_NI))
-#define LEAF_7_ECX	  F(UMIP)
+	(F(FSGSBASE) | F(BMI1) | F(SMEP) | F(BMI2) | F(ERMS) | F(INVPCID) | F(RDSEED) | F(ADX) | \
+	 F(SMAP) | F(CLFLUSHOPT) | F(CLWB) | F(SHA_NI))
+#define LEAF_7_ECX	  (F(UMIP) | F(RDPID))
 #define LEAF_7_EDX	  F(FSRM)
 #define LEAF_80000001_ECX (F(LAHF_LM) | F(ABM) | F(3DNOWPREFETCH))
-#define LEAF_80000001_EDX (F(SYSCALL) | F(NX) | F(GBPAGES) | F(LM))
+#define LEAF_80000001_EDX (F(SYSCALL) | F(NX) | F(GBPAGES) | F(RDTSCP) | F(LM))
 #define LEAF_80000007_EDX F(CONSTANT_TSC)
 
 #define BASIC_MAX	7
