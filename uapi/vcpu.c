@@ -100,21 +100,17 @@ static long set_signal_mask(struct vcpu *vcpu, struct kvm_signal_mask __user *us
 	return 0;
 }
 
-/* Without a local APIC nothing could end another state than RUNNABLE. */
+/*
+ * A vCPU that was not started waits in KVM_RUN.  The states beyond that would
+ * need an interrupt or IPI to end them, and none is delivered yet.
+ */
 static long set_mp_state(struct vcpu *vcpu, const struct kvm_mp_state *state)
 {
-	switch (state->mp_state) {
-	case KVM_MP_STATE_RUNNABLE:
-		break;
-	case KVM_MP_STATE_UNINITIALIZED:
-	case KVM_MP_STATE_INIT_RECEIVED:
-	case KVM_MP_STATE_HALTED:
-		if (!vcpu->apic)
-			return -EINVAL;
-		break;
-	default:
+	bool valid = state->mp_state == KVM_MP_STATE_RUNNABLE ||
+		     (state->mp_state == KVM_MP_STATE_UNINITIALIZED && vcpu->apic);
+
+	if (!valid)
 		return -EINVAL;
-	}
 	vcpu->mp_state = state->mp_state;
 	return 0;
 }
