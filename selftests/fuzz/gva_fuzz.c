@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Any registers and any guest memory into the walk of the guest's page tables:
+ * it ends after at most as many reads as there are levels, reads only whole
+ * entries, and gives no address that no entry can hold.
+ */
+#include <asm/processor-flags.h>
+
+#include "platform/gva.h"
+
+#define LEVELS_MAX 4
+
+struct input {
+	u64 cr0, cr3, cr4, efer, gva;
+};
+
+/* Guest memory is the rest of the input, over and over. */
+struct guest {
+	const u8 *bytes;
+	size_t size;
+	unsigned int reads;
+};
+
+static void demand(bool truth)
+{
+	if (!truth)
+		__builtin_trap();
+}
+
+static int read_guest(void *opaque, gpa_t gpa, void *to, size_t len)
+{
+	struct guest *guest = opaque;
+	u8 *out = to;
+	size_t i;
+
+	demand(++guest->reads <= LEVELS_MAX);
+	demand(len == 4 || len == 8);
+	demand(gpa % len == 0 && gpa >> 52 == 0);
+	if (!guest->size)
+		return -EFAULT;
+	for (i = 0; i < len; i++)
+		out[i] = guest->bytes[(gpa + i) % guest->size];
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct guest guest = {};
+	struct gva_walk walk = { .read = read_guest, .opaque = &guest };
+	struct input input;
+	gpa_t gpa = 0;
+	int ret;
+
+	if (size < sizeof(input))
+		return 0;
+	memcpy(&input, data, sizeof(input));
+	guest.bytes = data + sizeof(input);
+	guest.size = size - sizeof(input);
+	walk.cr0 = input.cr0;
+	walk.cr3 = input.cr3;
+	walk.cr4 = input.cr4;
+	walk.efer = input.efer;
+	ret = gva_translate(&walk, input.gva, &gpa);
+	demand(!ret || ret == -EFAULT);
+	if (ret || !(walk.cr0 & X86_CR0_PG))
+		return 0;
+	demand(gpa >> 52 == 0 && ((gpa ^ input.gva) & 0xfff) == 0);
+	return 0;
+}
