@@ -137,9 +137,11 @@ static int run_guest(struct guest *guest)
 /* 32-bit, flat, no paging; the stack grows down from the end of memory. */
 static int start(struct guest *guest, uint64_t at)
 {
-	struct kvm_regs regs = { .rip = at, .rflags = 2, .rsp = guest->mem.size };
+	struct kvm_regs regs;
 	int ret = cpu_start(&guest->vcpu, CPU_FLAT32, at, 0);
 
+	ret = ret ?: kvm_ioctl(guest->vcpu.fd, KVM_GET_REGS, &regs);
+	regs.rsp = guest->mem.size;
 	ret = ret ?: kvm_ioctl(guest->vcpu.fd, KVM_SET_REGS, &regs);
 	return ret ? say_errno(ret, "cannot set up the guest's CPU: see dmesg") : 0;
 }

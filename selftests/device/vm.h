@@ -15,6 +15,7 @@
 
 DECLARE_GUEST(writer);
 DECLARE_GUEST(random);
+DECLARE_GUEST(sum);
 
 #define BENCH_VCPUS	4
 
@@ -24,12 +25,15 @@ struct bench {
 	struct mem data;
 	struct vcpu vcpu[BENCH_VCPUS];
 	unsigned int vcpus;
+	bool owns_data;
 };
 
 struct bench_config {
 	unsigned int vcpus;
 	uint32_t ring_entries;	/* 0: no dirty ring */
 	uint64_t data_pages;	/* 0: no data slot */
+	uint64_t data_gpa;	/* 0: DATA_GPA */
+	void *data_host;	/* NULL: anonymous memory of the bench's own */
 	uint32_t data_flags;	/* KVM_MEM_* */
 	uint64_t manual;	/* KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE and the like */
 };
@@ -83,6 +87,12 @@ struct runner {
 	unsigned int full;	/* KVM_EXIT_DIRTY_RING_FULL seen */
 	volatile bool finished;
 };
+
+/* Pages that the random guest of vCPU i is to write: the whole data slot. */
+void bench_random(struct bench *bench, unsigned int i, uint32_t seed);
+/* Sum of the words at offset in all pages of the data slot, as vCPU i sees it; false: failed. */
+bool bench_guest_sum(struct bench *bench, unsigned int i, uint32_t offset, uint32_t *sum);
+uint32_t bench_host_sum(struct bench *bench, uint32_t offset);
 
 int runner_start(struct runner *runner, struct bench *bench, unsigned int i);
 int runner_join(struct runner *runner);

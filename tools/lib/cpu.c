@@ -13,6 +13,8 @@
 #define CR0_PG		(1UL << 31)
 #define CR4_PAE		(1UL << 5)
 #define CR4_OSFXSR	(1UL << 9)
+#define RFLAGS_1	(1UL << 1)
+#define RFLAGS_IF	(1UL << 9)
 #define EFER_LME	(1UL << 8)
 #define EFER_LMA	(1UL << 10)
 
@@ -68,7 +70,11 @@ static void set_mode(struct kvm_sregs *sregs, enum cpu_mode mode, uint64_t page_
 
 int cpu_start(struct vcpu *vcpu, enum cpu_mode mode, uint64_t rip, uint64_t page_table)
 {
-	struct kvm_regs regs = { .rip = rip, .rflags = 2 };
+	/*
+	 * IF is set although nothing will interrupt the guest: in a guest that has it
+	 * clear, Bochs 2.7 holds the host's own interrupts back until the next exit.
+	 */
+	struct kvm_regs regs = { .rip = rip, .rflags = RFLAGS_1 | RFLAGS_IF };
 	struct kvm_sregs sregs;
 	int ret = kvm_ioctl(vcpu->fd, KVM_GET_SREGS, &sregs);
 
