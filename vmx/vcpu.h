@@ -22,9 +22,9 @@
 
 /* GPRs in the order of their encoding in instructions and exit qualifications. */
 enum vcpu_reg {
-	REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-	REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
-	REG_COUNT
+	GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
+	GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
+	GPR_COUNT
 };
 
 #define VCPU_RUN_PAGES 2
@@ -41,7 +41,7 @@ enum vcpu_mode {
 #define VCPU_REQ_VPID BIT(2)	/* INVVPID: CR0, CR3, CR4 or EFER was set from outside */
 
 struct vcpu {
-	u64 regs[REG_COUNT]; /* first: entry.S addresses it; RSP is cached from the VMCS */
+	u64 regs[GPR_COUNT]; /* first: entry.S addresses it; RSP is cached from the VMCS */
 	struct vm *vm;
 	/*
 	 * Shared with userspace: read once, never trusted.  env_shared_alloc() of

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reads the VMX capability MSRs (SDM 3D appendix A) and decides which controls
+ * every VMCS uses.  What we cannot do without is refused with its name.
+ */
+#define pr_fmt(fmt) "vellum: " fmt
+
+#include <linux/moduleparam.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+
+#include "vmcs_fields.h"
+#include "vmx/caps.h"
+#include "vmx/vcpu.h"
+
+struct vmx_caps vmx_caps __ro_after_init;
+
+static bool pml = true;
+module_param(pml, bool, 0444);
+MODULE_PARM_DESC(pml, "log writes by page-modification logging; needs ept_ad (default Y)");
+
+static bool ept_ad = true;
+module_param(ept_ad, bool, 0444);
+MODULE_PARM_DESC(ept_ad, "use the accessed and dirty bits of EPT (default Y)");
+
+/* One control word: what we need, what we would like, and where the CPU tells what it allows. */
+struct control {
+	const char *name;
+	u32 msr, true_msr; /* true_msr: instead of msr where IA32_VMX_BASIC[55] is set */
+	u32 need;
+	u32 want;
+};
+
+static const struct control pin_control = {
+	.name = "pin-based",
+	.msr = MSR_IA32_VMX_PINBASED_CTLS,
+	.true_msr = MSR_IA32_VMX_TRUE_PINBASED_CTLS,
+	.need = PIN_BASED_EXT_INTR_MASK | PIN_BASED_NMI_EXITING | PIN_BASED_VIRTUAL_NMIS,
+};
+
+static const struct control primary_control = {
+	.name = "processor-based",
+	.msr = MSR_IA32_VMX_PROCBASED_CTLS,
+	.true_msr = MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
+	.need = CPU_BASED_USE_TSC_OFFSETTING | CPU_BASED_HLT_EXITING | CPU_BASED_MWAIT_EXITING |
+		CPU_BASED_MONITOR_EXITING | CPU_BASED_RDPMC_EXITING | CPU_BASED_CR8_LOAD_EXITING |
+		CPU_BASED_CR8_STORE_EXITING | CPU_BASED_MOV_DR_EXITING |
+		CPU_BASED_UNCOND_IO_EXITING | CPU_BASED_USE_MSR_BITMAPS |
+		CPU_BASED_ACTIVATE_SECONDARY_CONTROLS,
+};
+
+static const struct control secondary_control = {
+	.name = "secondary processor-based",
+	.msr = MSR_IA32_VMX_PROCBASED_CTLS2,
+	.true_msr = MSR_IA32_VMX_PROCBASED_CTLS2,
+	.need = SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_ENABLE_VPID |
+		SECONDARY_EXEC_UNRESTRICTED_GUEST | SECONDARY_EXEC_WBINVD_EXITING,
+	/* Enclaves: a guest must not reach the host's, so their instructions exit. */
+	.want = SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |
+		SECONDARY_EXEC_ENCLS_EXITING,
+};
+
+static const struct control exit_control = {
+	.name = "VM-exit",
+	.msr = MSR_IA32_VMX_EXIT_CTLS,
+	.true_msr = MSR_IA32_VMX_TRUE_EXIT_CTLS,
+	.need = VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_LOAD_IA32_EFER | VM_EXIT_LOAD_IA32_PAT,
+};
+
+static const struct control entry_control = {
+	.name = "VM-entry",
+	.msr = MSR_IA32_VMX_ENTRY_CTLS,
+	.true_msr = MSR_IA32_VMX_TRUE_ENTRY_CTLS,
+	.need = VM_ENTRY_LOAD_DEBUG_CONTROLS | VM_ENTRY_LOAD_IA32_EFER | VM_ENTRY_LOAD_IA32_PAT |
+		VM_ENTRY_IA32E_MODE,
+};
+
+/* The low half of a capability MSR must be 1, what is clear in the high half must be 0. */
+static int settle(const struct control *control, u64 basic, u32 *word)
+{
+	u32 must, may;
+
+	rdmsr(basic & BIT_ULL(55) ? control->true_msr : control->msr, must, may);
+	if (control->need & ~may) {
+		pr_err("this CPU lacks %s controls 0x%x that are needed\n", control->name,
+		       control->need & ~may);
+		return -EOPNOTSUPP;
+	}
+	*word = must | control->need | (control->want & may);
+	return 0;
+}
+
+/*
+ * Secondary controls: PML is for when logging is on, the others of the mask
+ * follow each vCPU's CPUID.
+ */
+static int settle_secondary(u64 basic)
+{
+	const u32 optional = SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID;
+	u32 must, may;
+
+	if (settle(&secondary_control, basic, &vmx_caps.secondary)) {
+		if (!(vmx_caps.secondary & SECONDARY_EXEC_UNRESTRICTED_GUEST))
+			pr_err("(0x2: EPT, 0x20: VPID, 0x40: WBINVD exiting, 0x80: unrestricted guest)\n");
+		return -EOPNOTSUPP;
+	}
+	rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2, must, may);
+	vmx_caps.secondary_allowed = may;
+	vmx_caps.secondary &= ~(optional & ~must);
+	return 0;
+}
+
+static int settle_controls(u64 basic)
+{
+	int ret = settle(&pin_control, basic, &vmx_caps.pin);
+
+	ret = ret ?: settle(&primary_control, basic, &vmx_caps.primary);
+	ret = ret ?: settle_secondary(basic);
+	ret = ret ?: settle(&exit_control, basic, &vmx_caps.exit);
+	ret = ret ?: settle(&entry_control, basic, &vmx_caps.entry);
+	if (ret)
+		return ret;
+	/* Switched per vCPU, with its guest's mode. */
+	vmx_caps.entry &= ~VM_ENTRY_IA32E_MODE;
+	/* CR3 accesses and INVLPG need no exit with EPT, and all CPUs with EPT allow that. */
+	if (vmx_caps.primary & (CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING |
+				CPU_BASED_INVLPG_EXITING)) {
+		pr_err("this CPU has no true controls: CR3 accesses of the guest would exit\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int settle_ept(void)
+{
+	const u64 need = VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT | VMX_EPT_INVEPT_BIT;
+	u64 cap;
+
+	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, cap);
+	if ((cap & need) != need ||
+	    !(cap & (VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT))) {
+		pr_err("this CPU's EPT lacks 4 levels, write-back tables or INVEPT (0x%llx)\n", cap);
+		return -EOPNOTSUPP;
+	}
+	vmx_caps.invept_context = cap & VMX_EPT_EXTENT_CONTEXT_BIT;
+	cap >>= 32;
+	if (!(cap & VMX_VPID_INVVPID_BIT) ||
+	    !(cap & (VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT | VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT))) {
+		pr_err("this CPU lacks INVVPID (0x%llx)\n", cap);
+		return -EOPNOTSUPP;
+	}
+	vmx_caps.invvpid_context = cap & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT;
+	return 0;
+}
+
+/* Parameters say what was asked for before this, and what is in use after it. */
+static void settle_tracking(void)
+{
+	u64 cap;
+
+	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, cap);
+	ept_ad = ept_ad && (cap & VMX_EPT_AD_BIT);
+	pml = pml && ept_ad && (vmx_caps.secondary_allowed & SECONDARY_EXEC_ENABLE_PML);
+	vmx_caps.ept_ad = ept_ad;
+	vmx_caps.pml = pml;
+	pr_info("tracking writes by %s\n",
+		pml    ? "PML (page-modification logging)" :
+		ept_ad ? "EPT dirty bits, without PML" :
+			 "write protection, without EPT accessed and dirty bits");
+}
+
+int vmx_caps_init(void)
+{
+	u64 basic;
+	int ret;
+
+	if (!boot_cpu_has(X86_FEATURE_VMX)) {
+		pr_err("this CPU has no VMX, or the firmware or kernel has turned it off\n");
+		return -EOPNOTSUPP;
+	}
+	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	if (((basic >> 50) & 0xf) != 6 || ((basic >> 32) & 0x1fff) > PAGE_SIZE) {
+		pr_err("this CPU wants its VMCS larger than a page or not write-back (0x%llx)\n", basic);
+		return -EOPNOTSUPP;
+	}
+	ret = settle_controls(basic);
+	ret = ret ?: settle_ept();
+	if (ret)
+		return ret;
+	vmx_caps.revision = basic & GENMASK(30, 0);
+	vmx_caps.maxphyaddr = boot_cpu_data.x86_phys_bits;
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, vmx_caps.cr0_fixed0);
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, vmx_caps.cr0_fixed1);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_caps.cr4_fixed0);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, vmx_caps.cr4_fixed1);
+	settle_tracking();
+	return 0;
+}
+
+struct mmu_caps vmx_mmu_caps(void)
+{
+	return (struct mmu_caps){ .ad = vmx_caps.ept_ad, .pml = vmx_caps.pml };
+}
+
+gfn_t vmx_max_gfn(void)
+{
+	return min_t(u64, EPT_MAX_GFN, (1ull << (vmx_caps.maxphyaddr - PAGE_SHIFT)) - 1);
+}

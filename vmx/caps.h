@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What this CPU's VMX can do, read once when the module is loaded.
+ */
+#ifndef VELLUM_VMX_CAPS_H
+#define VELLUM_VMX_CAPS_H
+
+#include "types.h"
+
+struct vmx_caps {
+	u32 revision; /* VMCS revision identifier */
+	u64 cr0_fixed0, cr0_fixed1; /* must be 1 where set; must be 0 where clear */
+	u64 cr4_fixed0, cr4_fixed1;
+
+	/* The control words every VMCS starts with. */
+	u32 pin;
+	u32 primary;
+	u32 secondary;
+	u32 exit;
+	u32 entry;
+	/* Secondary controls that may be switched on for one vCPU or one time. */
+	u32 secondary_allowed;
+
+	bool ept_ad;
+	bool pml;
+	bool invept_context;
+	bool invvpid_context;
+	u8 maxphyaddr;
+};
+
+extern struct vmx_caps vmx_caps;
+
+/*
+ * Reads the capability MSRs and settles the module's parameters.  0, or -errno
+ * after a sentence in the log that says what is missing.
+ */
+int vmx_caps_init(void);
+
+#endif

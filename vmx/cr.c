@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Control registers and EFER: what the guest sees, what the CPU holds, and the
+ * guest's accesses to the bits that are not its own.
+ *
+ * A bit that the guest owns is in the VMCS's register and changes without an
+ * exit; all others are in the read shadow (SDM 3C 25.6.6).
+ */
+#include <asm/apicdef.h>
+#include <asm/msr.h>
+#include <asm/tlbflush.h>
+
+#include "vmx/vmx.h"
+
+/* Unrestricted guest lets PE go free; PG stays ours, because EFER.LMA follows it. */
+#define CR0_GUEST_OWNED                                                               \
+	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_WP | X86_CR0_AM)
+#define CR0_DEFINED                                                                   \
+	(CR0_GUEST_OWNED | X86_CR0_ET | X86_CR0_NE | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
+/* Bits whose setting has no effect that we must know of. */
+#define CR4_GUEST_OWNED                                                                  \
+	(X86_CR4_PVI | X86_CR4_DE | X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT |   \
+	 X86_CR4_TSD | X86_CR4_FSGSBASE)
+#define CR4_PDPTE_BITS (X86_CR4_PAE | X86_CR4_PSE | X86_CR4_PGE)
+
+/* CPUID lets the guest have it, and VMX operation does not forbid it. */
+static u64 cr4_allowed(const struct vcpu *vcpu)
+{
+	return vcpu->cpuid.cr4_guest_bits & vmx_caps.cr4_fixed1;
+}
+
+static u64 cr4_owned(const struct vcpu *vcpu)
+{
+	return CR4_GUEST_OWNED & cr4_allowed(vcpu);
+}
+
+u64 vmx_cr0(void)
+{
+	return (vmread(GUEST_CR0) & CR0_GUEST_OWNED) | (vmread(CR0_READ_SHADOW) & ~CR0_GUEST_OWNED);
+}
+
+u64 vmx_cr4(void)
+{
+	u64 host_owned = vmread(CR4_GUEST_HOST_MASK);
+
+	return (vmread(GUEST_CR4) & ~host_owned) | (vmread(CR4_READ_SHADOW) & host_owned);
+}
+
+bool vmx_in_64bit(const struct vcpu *vcpu)
+{
+	return (vcpu->vmx->efer & EFER_LMA) && (vmread(GUEST_CS_AR_BYTES) & SEG_AR_L);
+}
+
+void vmx_put_cr0(struct vcpu *vcpu, u64 cr0)
+{
+	/* Unrestricted guest takes PE and PG out of what VMX fixes to 1. */
+	u64 must = vmx_caps.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	u64 value = cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW);
+
+	vmwrite(GUEST_CR0, (value | must) & vmx_caps.cr0_fixed1);
+	vmwrite(CR0_READ_SHADOW, cr0);
+	vmwrite(CR0_GUEST_HOST_MASK, ~(u64)CR0_GUEST_OWNED);
+	vcpu_request(vcpu, VCPU_REQ_VPID);
+}
+
+void vmx_put_cr4(struct vcpu *vcpu, u64 cr4)
+{
+	/* A machine check in the guest is the host's: without MCE it would shut the CPU down. */
+	u64 must = vmx_caps.cr4_fixed0 | (cr4_read_shadow() & X86_CR4_MCE);
+
+	vmwrite(GUEST_CR4, cr4 | must);
+	vmwrite(CR4_READ_SHADOW, cr4);
+	vmwrite(CR4_GUEST_HOST_MASK, ~cr4_owned(vcpu));
+	vcpu_request(vcpu, VCPU_REQ_VPID);
+}
+
+void vmx_update_cr4_mask(struct vcpu *vcpu)
+{
+	vmx_put_cr4(vcpu, vmx_cr4());
+}
+
+void vmx_put_efer(struct vcpu *vcpu, u64 efer)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	vmx->efer = efer;
+	vmwrite(GUEST_IA32_EFER, efer);
+	vmwrite(VM_ENTRY_CONTROLS,
+		vmx_caps.entry | (efer & EFER_LMA ? VM_ENTRY_IA32E_MODE : 0));
+	/* Whether the SYSCALL MSRs must be the guest's follows EFER.SCE. */
+	preempt_disable();
+	guest_state_put(vcpu);
+	preempt_enable();
+	vcpu_request(vcpu, VCPU_REQ_VPID);
+}
+
+bool cr0_is_valid(u64 cr0)
+{
+	if (cr0 & ~(u64)CR0_DEFINED)
+		return false;
+	if ((cr0 & X86_CR0_NW) && !(cr0 & X86_CR0_CD))
+		return false;
+	return !(cr0 & X86_CR0_PG) || (cr0 & X86_CR0_PE);
+}
+
+bool cr4_is_valid(const struct vcpu *vcpu, u64 cr4)
+{
+	return !(cr4 & ~cr4_allowed(vcpu));
+}
+
+bool efer_is_valid(const struct vcpu *vcpu, u64 efer)
+{
+	return !(efer & ~(vcpu->cpuid.efer_bits | EFER_LMA));
+}
+
+u64 vmx_cr8(const struct vcpu *vcpu)
+{
+	return vcpu->apic ? lapic_read(vcpu->apic, APIC_TASKPRI) >> 4 : vcpu->vmx->cr8;
+}
+
+void vmx_set_cr8(struct vcpu *vcpu, u64 cr8)
+{
+	if (vcpu->apic)
+		vcpu->apic->regs[APIC_TASKPRI / 16] = (cr8 & 0xf) << 4;
+	else
+		vcpu->vmx->cr8 = cr8 & 0xf;
+}
+
+int vmx_load_pdptes(struct vcpu *vcpu, u64 cr3)
+{
+	/* Reserved in a present PDPTE: bits 2:1, 8:5 and what no GPA has (SDM 3A 4.4.1). */
+	const u64 reserved = GENMASK_ULL(2, 1) | GENMASK_ULL(8, 5) | GENMASK_ULL(63, 52);
+	u64 pdpte[4];
+	int i;
+
+	if (guest_read(vcpu, cr3 & GENMASK_ULL(31, 5), pdpte, sizeof(pdpte)))
+		return -EFAULT;
+	for (i = 0; i < 4; i++)
+		if ((pdpte[i] & 1) && (pdpte[i] & reserved))
+			return -EFAULT;
+	vmwrite(GUEST_PDPTR0, pdpte[0]);
+	vmwrite(GUEST_PDPTR1, pdpte[1]);
+	vmwrite(GUEST_PDPTR2, pdpte[2]);
+	vmwrite(GUEST_PDPTR3, pdpte[3]);
+	return 0;
+}
+
+/* Turning paging on activates long mode if EFER.LME asks for it (SDM 3A 10.8.5). */
+static bool enter_long_mode(struct vcpu *vcpu)
+{
+	u64 ar = vmread(GUEST_TR_AR_BYTES);
+
+	if (!(vmx_cr4() & X86_CR4_PAE) || (vmread(GUEST_CS_AR_BYTES) & SEG_AR_L))
+		return false;
+	/* VM entry wants a 64-bit busy TSS; the CPU itself does not care before its next use. */
+	if ((ar & SEG_AR_TYPE) != SEG_AR_TYPE_BUSY_TSS)
+		vmwrite(GUEST_TR_AR_BYTES, (ar & ~(u64)SEG_AR_TYPE) | SEG_AR_TYPE_BUSY_TSS);
+	vmx_put_efer(vcpu, vcpu->vmx->efer | EFER_LMA);
+	return true;
+}
+
+/* MOV to CR0 and LMSW.  False: #GP. */
+static bool guest_set_cr0(struct vcpu *vcpu, u64 cr0)
+{
+	u64 efer = vcpu->vmx->efer, changed = vmx_cr0() ^ cr0;
+
+	cr0 |= X86_CR0_ET;
+	if (cr0 >> 32)
+		return false;
+	cr0 &= CR0_DEFINED; /* the other low bits are ignored */
+	if (!cr0_is_valid(cr0))
+		return false;
+	if ((changed & X86_CR0_PG) && (cr0 & X86_CR0_PG)) {
+		if (efer & EFER_LME) {
+			if (!enter_long_mode(vcpu))
+				return false;
+		} else if ((vmx_cr4() & X86_CR4_PAE) &&
+			   vmx_load_pdptes(vcpu, vmread(GUEST_CR3))) {
+			return false;
+		}
+	}
+	if ((changed & X86_CR0_PG) && !(cr0 & X86_CR0_PG)) {
+		if (vmx_in_64bit(vcpu) || (vmx_cr4() & X86_CR4_PCIDE))
+			return false;
+		if (efer & EFER_LMA)
+			vmx_put_efer(vcpu, efer & ~(u64)EFER_LMA);
+	}
+	vmx_put_cr0(vcpu, cr0);
+	return true;
+}
+
+static bool guest_set_cr4(struct vcpu *vcpu, u64 cr4)
+{
+	bool lma = vcpu->vmx->efer & EFER_LMA;
+	u64 old = vmx_cr4();
+
+	if (!cr4_is_valid(vcpu, cr4))
+		return false;
+	if (lma && (!(cr4 & X86_CR4_PAE) || ((cr4 ^ old) & X86_CR4_LA57)))
+		return false;
+	if ((cr4 & ~old & X86_CR4_PCIDE) && (!lma || (vmread(GUEST_CR3) & 0xfff)))
+		return false;
+	if (!lma && (vmx_cr0() & X86_CR0_PG) && (cr4 & X86_CR4_PAE) &&
+	    ((cr4 ^ old) & (CR4_PDPTE_BITS | X86_CR4_SMEP)) &&
+	    vmx_load_pdptes(vcpu, vmread(GUEST_CR3)))
+		return false;
+	vmx_put_cr4(vcpu, cr4);
+	return true;
+}
+
+/* As KVM does without an in-kernel APIC, userspace hears of a lower TPR. */
+static int guest_set_cr8(struct vcpu *vcpu, u64 cr8)
+{
+	u64 old = vmx_cr8(vcpu);
+
+	if (cr8 > 15) {
+		queue_exception_error(vcpu, GP_VECTOR, 0);
+		return ENTER_AGAIN;
+	}
+	vmx_set_cr8(vcpu, cr8);
+	skip_insn(vcpu);
+	if (vcpu->apic || old <= cr8)
+		return ENTER_AGAIN;
+	vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
+	return EXIT_TO_USER;
+}
+
+static int mov_to_cr(struct vcpu *vcpu, u64 qualification)
+{
+	u64 value = gpr_read(vcpu, CR_ACCESS_GPR(qualification));
+	bool valid = false;
+
+	if (!vmx_in_64bit(vcpu))
+		value = (u32)value;
+	switch (CR_ACCESS_REG(qualification)) {
+	case 0:
+		valid = guest_set_cr0(vcpu, value);
+		break;
+	case 4:
+		valid = guest_set_cr4(vcpu, value);
+		break;
+	case 8:
+		return guest_set_cr8(vcpu, value);
+	}
+	if (valid)
+		skip_insn(vcpu);
+	else
+		queue_exception_error(vcpu, GP_VECTOR, 0);
+	return ENTER_AGAIN;
+}
+
+int exit_cr_access(struct vcpu *vcpu)
+{
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+	u64 cr0;
+
+	switch (CR_ACCESS_TYPE(qualification)) {
+	case CR_MOV_TO:
+		return mov_to_cr(vcpu, qualification);
+	case CR_MOV_FROM: /* CR8 alone: the others are read from the shadows */
+		gpr_write(vcpu, CR_ACCESS_GPR(qualification), vmx_cr8(vcpu));
+		break;
+	case CR_CLTS:
+		vmx_put_cr0(vcpu, vmx_cr0() & ~(u64)X86_CR0_TS);
+		break;
+	case CR_LMSW: /* writes PE (setting only), MP, EM and TS */
+		cr0 = vmx_cr0();
+		cr0 = (cr0 & ~0xeull) | (CR_ACCESS_LMSW_SOURCE(qualification) & 0xf);
+		if (!guest_set_cr0(vcpu, cr0)) {
+			queue_exception_error(vcpu, GP_VECTOR, 0);
+			return ENTER_AGAIN;
+		}
+		break;
+	}
+	skip_insn(vcpu);
+	return ENTER_AGAIN;
+}

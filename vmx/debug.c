@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Debug registers.  The guest's are kept in memory, its accesses exit, and #DB
+ * exits too; so they are in the CPU only for a guest that has a breakpoint on.
+ */
+#include <linux/hw_breakpoint.h>
+#include <asm/debugreg.h>
+
+#include "vmx/vmx.h"
+
+#define DR7_ENABLES 0xffu
+#define DR7_GD BIT(13)
+#define DR7_FIXED_1 BIT(10)
+#define DR6_BD BIT(13)
+#define DR6_CAUSES 0xe00full /* B0-B3, BD, BS, BT */
+
+void debug_load_guest(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (likely(!(vmx->dr7 & DR7_ENABLES)))
+		return;
+	set_debugreg(vmx->db[0], 0);
+	set_debugreg(vmx->db[1], 1);
+	set_debugreg(vmx->db[2], 2);
+	set_debugreg(vmx->db[3], 3);
+}
+
+/* The exit cleared DR7: only if the host has a breakpoint do the registers matter. */
+void debug_load_host(struct vcpu *vcpu)
+{
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
+}
+
+/* CR4.DE makes DR4 and DR5 undefined; without it they are DR6 and DR7 (SDM 3B 18.2.2). */
+static int debug_register(unsigned int n)
+{
+	if (n < 4)
+		return n;
+	if (n < 6)
+		return vmx_cr4() & X86_CR4_DE ? -1 : n + 2;
+	return n;
+}
+
+static u64 debug_read(const struct vcpu_vmx *vmx, int n)
+{
+	return n < 4 ? vmx->db[n] : n == 6 ? vmx->dr6 : vmx->dr7;
+}
+
+static bool debug_write(struct vcpu_vmx *vmx, int n, u64 value)
+{
+	if (n < 4) {
+		vmx->db[n] = value;
+		return true;
+	}
+	if (value >> 32)
+		return false;
+	if (n == 6) {
+		vmx->dr6 = (value & DR6_CAUSES) | DR6_RESERVED;
+		return true;
+	}
+	vmx->dr7 = (value & 0xffff2bffull) | DR7_FIXED_1;
+	vmwrite(GUEST_DR7, vmx->dr7);
+	return true;
+}
+
+/* The breakpoint on debug registers themselves (SDM 3B 18.2.4). */
+static bool general_detect(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (likely(!(vmx->dr7 & DR7_GD)))
+		return false;
+	vmx->dr6 |= DR6_BD;
+	vmx->dr7 &= ~(u64)DR7_GD;
+	vmwrite(GUEST_DR7, vmx->dr7);
+	queue_exception(vcpu, DB_VECTOR);
+	return true;
+}
+
+int exit_dr_access(struct vcpu *vcpu)
+{
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+	unsigned int gpr = DR_ACCESS_GPR(qualification);
+	int n = debug_register(DR_ACCESS_REG(qualification));
+	u64 value;
+
+	if (n < 0) {
+		queue_exception(vcpu, UD_VECTOR);
+		return ENTER_AGAIN;
+	}
+	if ((vmread(GUEST_SS_AR_BYTES) >> SEG_AR_DPL_SHIFT) & 3) {
+		queue_exception_error(vcpu, GP_VECTOR, 0);
+		return ENTER_AGAIN;
+	}
+	if (general_detect(vcpu))
+		return ENTER_AGAIN;
+	if (qualification & DR_ACCESS_READ) {
+		gpr_write(vcpu, gpr, debug_read(vcpu->vmx, n));
+	} else {
+		value = gpr_read(vcpu, gpr);
+		if (!debug_write(vcpu->vmx, n, value)) {
+			queue_exception_error(vcpu, GP_VECTOR, 0);
+			return ENTER_AGAIN;
+		}
+	}
+	skip_insn(vcpu);
+	return ENTER_AGAIN;
+}
+
+/*
+ * Intercepted so that DR6 is kept in memory, and so that a guest whose #DB
+ * handler raises #DB for ever does not hold the CPU (SDM 3C 26.1, CVE-2015-8104).
+ */
+int exit_debug(struct vcpu *vcpu)
+{
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	vmx->dr6 = (vmx->dr6 & ~0xfull) | DR6_RESERVED | (qualification & DR6_CAUSES);
+	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+	queue_exception(vcpu, DB_VECTOR);
+	return ENTER_AGAIN;
+}

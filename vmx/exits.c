@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * VM exits: one call for each reason, one tail that says everything about what
+ * nobody handles.
+ */
+#include <uapi/linux/kvm_para.h>
+
+#include "vmx/vmx.h"
+
+bool exit_is_quick(u32 reason)
+{
+	const u64 quick = BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_VMCALL) |
+			  BIT_ULL(EXIT_REASON_PML_FULL) | BIT_ULL(EXIT_REASON_INTERRUPT_WINDOW) |
+			  BIT_ULL(EXIT_REASON_MSR_READ) | BIT_ULL(EXIT_REASON_WBINVD) |
+			  BIT_ULL(EXIT_REASON_DR_ACCESS);
+
+	return reason < 64 && (quick & BIT_ULL(reason));
+}
+
+void skip_insn(struct vcpu *vcpu)
+{
+	u64 old = vmread(GUEST_RIP);
+	u64 rip = old + vmread(VM_EXIT_INSTRUCTION_LEN);
+
+	/* Only where it matters is it worth asking for the mode: RIP has 32 bits outside 64-bit. */
+	if (unlikely((rip ^ old) >> 32) && !vmx_in_64bit(vcpu))
+		rip = (u32)rip;
+	vmwrite(GUEST_RIP, rip);
+	/* The instruction is over: what the one before it held back is due now. */
+	if (unlikely(vmread(GUEST_RFLAGS) & X86_EFLAGS_TF))
+		vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
+			vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DEBUG_BS);
+}
+
+static int exit_cpuid(struct vcpu *vcpu)
+{
+	u32 eax = vcpu->regs[GPR_RAX], ebx, ecx = vcpu->regs[GPR_RCX], edx;
+	bool apic = vcpu->msrs.apic_base & MSR_IA32_APICBASE_ENABLE;
+
+	vcpu->stats.exits_cpuid++;
+	cpuid_exec(&vcpu->cpuid, vmx_cr4(), apic, &eax, &ebx, &ecx, &edx);
+	vcpu->regs[GPR_RAX] = eax;
+	vcpu->regs[GPR_RBX] = ebx;
+	vcpu->regs[GPR_RCX] = ecx;
+	vcpu->regs[GPR_RDX] = edx;
+	skip_insn(vcpu);
+	return ENTER_AGAIN;
+}
+
+/* No hypercall is offered: what a guest that tries hears is KVM's word for that. */
+static int exit_vmcall(struct vcpu *vcpu)
+{
+	u64 answer = -KVM_ENOSYS;
+
+	vcpu->regs[GPR_RAX] = vmx_in_64bit(vcpu) ? answer : (u32)answer;
+	skip_insn(vcpu);
+	return ENTER_AGAIN;
+}
+
+static int exit_hlt(struct vcpu *vcpu)
+{
+	vcpu->stats.exits_hlt++;
+	skip_insn(vcpu);
+	if (vcpu->vmx->interrupt >= 0 && (vmread(GUEST_RFLAGS) & X86_EFLAGS_IF))
+		return ENTER_AGAIN;
+	vcpu->run->exit_reason = KVM_EXIT_HLT;
+	return EXIT_TO_USER;
+}
+
+static int exit_undefined(struct vcpu *vcpu)
+{
+	queue_exception(vcpu, UD_VECTOR);
+	return ENTER_AGAIN;
+}
+
+static int exit_protection(struct vcpu *vcpu)
+{
+	queue_exception_error(vcpu, GP_VECTOR, 0);
+	return ENTER_AGAIN;
+}
+
+/* The log was drained when the exit was taken: only the interrupted event is left. */
+static int exit_pml_full(struct vcpu *vcpu)
+{
+	vcpu->stats.exits_pml_full++;
+	event_requeue(vcpu);
+	if (!vcpu->vmx->event.info && (vmread(EXIT_QUALIFICATION) & PML_FULL_NMI_UNBLOCK))
+		event_restore_nmi_blocking();
+	return ENTER_AGAIN;
+}
+
+int exit_internal_error(struct vcpu *vcpu, u32 suberror)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	run->internal.ndata = 4;
+	run->internal.data[0] = vcpu->vmx->exit_reason;
+	run->internal.data[1] = vmread(EXIT_QUALIFICATION);
+	run->internal.data[2] = vmread(GUEST_RIP);
+	run->internal.data[3] = vmread(GUEST_PHYSICAL_ADDRESS);
+	return EXIT_TO_USER;
+}
+
+static int exit_exception(struct vcpu *vcpu)
+{
+	u32 info = vmread(VM_EXIT_INTR_INFO);
+
+	/* NMIs and machine checks were the host's, and have been handled at once. */
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR ||
+	    (info & INTR_INFO_VECTOR_MASK) == MC_VECTOR) {
+		event_requeue(vcpu);
+		return ENTER_AGAIN;
+	}
+	switch (info & INTR_INFO_VECTOR_MASK) {
+	case DB_VECTOR:
+		return exit_debug(vcpu);
+	case AC_VECTOR: /* intercepted for the same reason as #DB: it may raise itself for ever */
+		queue_exception_error(vcpu, AC_VECTOR, vmread(VM_EXIT_INTR_ERROR_CODE));
+		return ENTER_AGAIN;
+	}
+	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
+}
+
+/* The guest's state cannot be entered (SDM 3C 27.8); the host is as it was. */
+static int exit_entry_failed(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	run->fail_entry.hardware_entry_failure_reason = vcpu->vmx->exit_reason;
+	run->fail_entry.cpu = READ_ONCE(vcpu->cpu);
+	return EXIT_TO_USER;
+}
+
+static int exit_user(struct vcpu *vcpu, u32 exit_reason)
+{
+	vcpu->run->exit_reason = exit_reason;
+	return EXIT_TO_USER;
+}
+
+int exit_dispatch(struct vcpu *vcpu)
+{
+	u32 reason = vcpu->vmx->exit_reason;
+
+	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
+		return exit_entry_failed(vcpu);
+	switch (reason) {
+	case EXIT_REASON_EXCEPTION_NMI:
+		return exit_exception(vcpu);
+	case EXIT_REASON_EXTERNAL_INTERRUPT: /* taken when interrupts were opened */
+		vcpu->stats.exits_intr++;
+		return ENTER_AGAIN;
+	case EXIT_REASON_TRIPLE_FAULT:
+		return exit_user(vcpu, KVM_EXIT_SHUTDOWN);
+	case EXIT_REASON_INTERRUPT_WINDOW: /* event_inject() takes it from here */
+		return ENTER_AGAIN;
+	case EXIT_REASON_CPUID:
+		return exit_cpuid(vcpu);
+	case EXIT_REASON_HLT:
+		return exit_hlt(vcpu);
+	case EXIT_REASON_VMCALL:
+		return exit_vmcall(vcpu);
+	case EXIT_REASON_CR_ACCESS:
+		return exit_cr_access(vcpu);
+	case EXIT_REASON_DR_ACCESS:
+		return exit_dr_access(vcpu);
+	case EXIT_REASON_IO_INSTRUCTION:
+		return exit_io(vcpu);
+	case EXIT_REASON_MSR_READ:
+		return exit_rdmsr(vcpu);
+	case EXIT_REASON_MSR_WRITE:
+		return exit_wrmsr(vcpu);
+	case EXIT_REASON_EPT_VIOLATION:
+		return exit_ept_violation(vcpu);
+	case EXIT_REASON_EPT_MISCONFIG:
+		return exit_ept_misconfig(vcpu);
+	case EXIT_REASON_PML_FULL:
+		return exit_pml_full(vcpu);
+	case EXIT_REASON_WBINVD: /* the guest's memory is coherent write-back: nothing to do */
+	case EXIT_REASON_INVD:
+		skip_insn(vcpu);
+		return ENTER_AGAIN;
+	case EXIT_REASON_RDPMC: /* no counters are offered */
+	case EXIT_REASON_XSETBV: /* nor is XSAVE: CR4.OSXSAVE is clear, #UD precedes the exit */
+		return exit_protection(vcpu);
+	case EXIT_REASON_VMCLEAR:
+	case EXIT_REASON_VMLAUNCH:
+	case EXIT_REASON_VMPTRLD:
+	case EXIT_REASON_VMPTRST:
+	case EXIT_REASON_VMREAD:
+	case EXIT_REASON_VMRESUME:
+	case EXIT_REASON_VMWRITE:
+	case EXIT_REASON_VMOFF:
+	case EXIT_REASON_VMON:
+	case EXIT_REASON_INVEPT:
+	case EXIT_REASON_INVVPID:
+	case EXIT_REASON_MONITOR_INSTRUCTION:
+	case EXIT_REASON_MWAIT_INSTRUCTION:
+	case EXIT_REASON_ENCLS:
+		return exit_undefined(vcpu);
+	}
+	vcpu->stats.exits_other++;
+	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
+}

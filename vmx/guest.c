@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Guest memory as vmx/ reaches it: EPT violations, which make it appear, and
+ * accesses on the guest's behalf.
+ */
+#include "mmu/fault.h"
+#include "platform/gva.h"
+#include "vmx/vmx.h"
+
+int guest_read(struct vcpu *vcpu, gpa_t gpa, void *to, size_t len)
+{
+	struct host *host = &vcpu->vm->host;
+	int srcu = srcu_read_lock(&host->srcu);
+	int ret = host_read_guest(srcu_dereference(host->slots, &host->srcu), gpa, to, len);
+
+	srcu_read_unlock(&host->srcu, srcu);
+	return ret;
+}
+
+int guest_write(struct vcpu *vcpu, gpa_t gpa, const void *from, size_t len)
+{
+	struct host *host = &vcpu->vm->host;
+	int srcu = srcu_read_lock(&host->srcu);
+	int ret = host_write_guest(srcu_dereference(host->slots, &host->srcu), gpa, from, len,
+				   &vcpu->ring);
+
+	srcu_read_unlock(&host->srcu, srcu);
+	return ret;
+}
+
+static int walk_read(void *vcpu, gpa_t gpa, void *to, size_t len)
+{
+	return guest_read(vcpu, gpa, to, len);
+}
+
+int guest_translate(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
+{
+	const struct gva_walk walk = {
+		.cr0 = vmx_cr0(),
+		.cr3 = vmread(GUEST_CR3),
+		.cr4 = vmx_cr4(),
+		.efer = vcpu->vmx->efer,
+		.read = walk_read,
+		.opaque = vcpu,
+	};
+
+	return gva_translate(&walk, gva, gpa);
+}
+
+static int resolve(struct vcpu *vcpu, const struct fault *fault)
+{
+	struct host *host = &vcpu->vm->host;
+	int srcu = srcu_read_lock(&host->srcu);
+	int ret = mmu_fault(&vcpu->vm->mmu, srcu_dereference(host->slots, &host->srcu), fault,
+			    &vcpu->tables, &vcpu->ring);
+
+	srcu_read_unlock(&host->srcu, srcu);
+	vcpu->stats.ept_faults++;
+	return ret;
+}
+
+int exit_ept_violation(struct vcpu *vcpu)
+{
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+	struct fault fault = {
+		.gpa = vmread(GUEST_PHYSICAL_ADDRESS),
+		.write = qualification & EPT_VIOLATION_WRITE,
+		.fetch = qualification & EPT_VIOLATION_FETCH,
+	};
+	int ret;
+
+	vcpu->stats.exits_ept_violation++;
+	event_requeue(vcpu);
+	if (!vcpu->vmx->event.info && (qualification & EPT_VIOLATION_NMI_UNBLOCK))
+		event_restore_nmi_blocking();
+	ret = resolve(vcpu, &fault);
+	if (ret != FAULT_MMIO)
+		return ret; /* FAULT_FIXED is ENTER_AGAIN */
+	/* No instruction's own access: its code, or the guest's page tables, are no memory. */
+	if (fault.fetch || !(qualification & EPT_VIOLATION_GVA_TRANSLATED))
+		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+	return mmio_emulate(vcpu, fault.gpa);
+}
+
+static bool is_mmio(struct vcpu *vcpu, gpa_t gpa)
+{
+	struct host *host = &vcpu->vm->host;
+	int srcu = srcu_read_lock(&host->srcu);
+	bool ret = mmu_is_mmio(&vcpu->vm->mmu, srcu_dereference(host->slots, &host->srcu), gpa);
+
+	srcu_read_unlock(&host->srcu, srcu);
+	return ret;
+}
+
+/* A misconfiguration does not tell the access: a page that is memory by now is given for reading. */
+int exit_ept_misconfig(struct vcpu *vcpu)
+{
+	struct fault fault = { .gpa = vmread(GUEST_PHYSICAL_ADDRESS) };
+	int ret;
+
+	vcpu->stats.exits_ept_misconfig++;
+	event_requeue(vcpu);
+	if (is_mmio(vcpu, fault.gpa))
+		return mmio_emulate(vcpu, fault.gpa);
+	ret = resolve(vcpu, &fault);
+	return ret == FAULT_MMIO ? mmio_emulate(vcpu, fault.gpa) : ret;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which vCPU's state is in the CPU: the VMCS, and what VM entry and exit do
+ * not switch by themselves - the MSRs of SYSCALL and SWAPGS, and the user
+ * segments of the thread that runs the vCPU.
+ */
+#include <asm/desc.h>
+#include <asm/fsgsbase.h>
+#include <asm/mmu_context.h>
+#include <asm/nospec-branch.h>
+
+#include "compat.h"
+#include "vmx/vmx.h"
+
+static DEFINE_PER_CPU(struct vcpu *, last_loaded);
+
+static void load_here(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (vmcs_load(vmx)) {
+		vmcs_set_host_cpu();
+		rdmsrl_safe(MSR_TSC_AUX, &vmx->host.tsc_aux);
+		/* What this CPU remembers of the guest is from an earlier visit. */
+		tlb_flush_vpid(vcpu);
+		tlb_flush_ept(vcpu);
+	}
+	if (__this_cpu_read(last_loaded) != vcpu) {
+		/* Another guest's branch history is not this one's to feel. */
+		__this_cpu_write(last_loaded, vcpu);
+		indirect_branch_prediction_barrier();
+	}
+}
+
+static void sched_in(struct preempt_notifier *notifier, int cpu)
+{
+	load_here(container_of(notifier, struct vcpu_vmx, notifier)->vcpu);
+}
+
+static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
+{
+	guest_state_put(container_of(notifier, struct vcpu_vmx, notifier)->vcpu);
+}
+
+static struct preempt_ops preempt_ops = {
+	.sched_in = sched_in,
+	.sched_out = sched_out,
+};
+
+void vcpu_load(struct vcpu *vcpu)
+{
+	struct preempt_notifier *notifier = &vcpu->vmx->notifier;
+
+	preempt_disable();
+	preempt_notifier_init(notifier, &preempt_ops);
+	preempt_notifier_register(notifier);
+	load_here(vcpu);
+	preempt_enable();
+}
+
+void vcpu_put(struct vcpu *vcpu)
+{
+	preempt_disable();
+	guest_state_put(vcpu);
+	preempt_notifier_unregister(&vcpu->vmx->notifier);
+	preempt_enable();
+}
+
+/* Host state that follows the thread, not the CPU; only what changed is written. */
+static void write_host_task(struct vcpu_vmx *vmx)
+{
+	struct host_task *host = &vmx->host;
+
+	savesegment(ds, host->ds);
+	savesegment(es, host->es);
+	store_ldt(host->ldt);
+	current_save_fsgs();
+	host->fs = current->thread.fsindex;
+	host->gs = current->thread.gsindex;
+	host->kernel_gs_base = current->thread.gsbase;
+	if (vmx->host_fs_base != current->thread.fsbase) {
+		vmx->host_fs_base = current->thread.fsbase;
+		vmwrite(HOST_FS_BASE, vmx->host_fs_base);
+	}
+}
+
+void guest_state_load(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (vmx->host.guest_loaded)
+		return;
+	write_host_task(vmx);
+	wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	msrs_load_guest(vcpu);
+	vmx->host.guest_loaded = true;
+}
+
+/* A VM exit leaves FS, GS, DS, ES and LDTR null and the descriptor tables' limits at 64K. */
+void guest_state_put(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	struct host_task *host = &vmx->host;
+
+	if (!host->guest_loaded)
+		return;
+	host->guest_loaded = false;
+	rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	if (unlikely(host->ldt))
+		asm volatile("lldt %0" : : "m"(host->ldt));
+	if (unlikely(host->gs))
+		load_gs_index(host->gs);
+	if (unlikely(host->fs))
+		loadsegment(fs, host->fs);
+	if (unlikely(host->ds | host->es)) {
+		loadsegment(ds, host->ds);
+		loadsegment(es, host->es);
+	}
+	wrmsrl(MSR_KERNEL_GS_BASE, host->kernel_gs_base);
+	msrs_load_host(vcpu);
+	load_fixmap_gdt(smp_processor_id());
+	invalidate_tss_limit();
+}

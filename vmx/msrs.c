@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * MSRs that the CPU itself uses: those in the VMCS, those of SYSCALL, which
+ * the host uses too, and the TSC.  All others are numbers (platform/msr.c).
+ */
+#include <asm/msr.h>
+#include <asm/tsc.h>
+
+#include "vmx/vmx.h"
+
+unsigned long *vmx_msr_bitmap;
+
+/* The host's SYSCALL MSRs are the same on all CPUs and never change. */
+static u64 host_star, host_lstar, host_cstar, host_sfmask;
+
+/* Accesses to these harm nobody: the VMCS or load.c keeps guest and host apart. */
+static const u32 no_exit[] = {
+	MSR_FS_BASE,	      MSR_GS_BASE,	    MSR_KERNEL_GS_BASE,
+	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
+};
+
+/* One bit an MSR: reads of low and high MSRs, then writes (SDM 3C 25.6.9). */
+static void bitmap_allow(u32 index)
+{
+	unsigned int bit = index & 0x1fff;
+
+	if (index >= 0xc0000000)
+		bit += 0x2000;
+	__clear_bit(bit, vmx_msr_bitmap);
+	__clear_bit(bit + 0x4000, vmx_msr_bitmap);
+}
+
+int msrs_init(void)
+{
+	unsigned int i;
+
+	vmx_msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
+	if (!vmx_msr_bitmap)
+		return -ENOMEM;
+	memset(vmx_msr_bitmap, 0xff, PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(no_exit); i++)
+		bitmap_allow(no_exit[i]);
+	rdmsrl(MSR_STAR, host_star);
+	rdmsrl(MSR_LSTAR, host_lstar);
+	rdmsrl(MSR_CSTAR, host_cstar);
+	rdmsrl(MSR_SYSCALL_MASK, host_sfmask);
+	return 0;
+}
+
+void msrs_exit(void)
+{
+	free_page((unsigned long)vmx_msr_bitmap);
+}
+
+u32 cpuid_word(const struct cpuid_model *model, u32 leaf, u32 index, unsigned int reg)
+{
+	const struct kvm_cpuid_entry2 *e;
+	u32 i;
+
+	for (i = 0; i < model->nr; i++) {
+		e = &model->entries[i];
+		if (e->function != leaf ||
+		    ((e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) && e->index != index))
+			continue;
+		return reg == 0 ? e->eax : reg == 1 ? e->ebx : reg == 2 ? e->ecx : e->edx;
+	}
+	return 0;
+}
+
+static bool uses_tsc_aux(const struct vcpu_vmx *vmx)
+{
+	return vmx->secondary & SECONDARY_EXEC_ENABLE_RDTSCP;
+}
+
+/* A guest that has SYSCALL off cannot feel these MSRs: reads and writes of them exit. */
+void msrs_load_guest(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (vmx->efer & EFER_SCE) {
+		wrmsrl(MSR_STAR, vmx->star);
+		wrmsrl(MSR_LSTAR, vmx->lstar);
+		wrmsrl(MSR_CSTAR, vmx->cstar);
+		wrmsrl(MSR_SYSCALL_MASK, vmx->sfmask);
+	}
+	if (uses_tsc_aux(vmx) && vcpu->msrs.tsc_aux != vmx->host.tsc_aux)
+		wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
+}
+
+void msrs_load_host(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (vmx->efer & EFER_SCE) {
+		wrmsrl(MSR_STAR, host_star);
+		wrmsrl(MSR_LSTAR, host_lstar);
+		wrmsrl(MSR_CSTAR, host_cstar);
+		wrmsrl(MSR_SYSCALL_MASK, host_sfmask);
+	}
+	if (uses_tsc_aux(vmx) && vcpu->msrs.tsc_aux != vmx->host.tsc_aux)
+		wrmsrl(MSR_TSC_AUX, vmx->host.tsc_aux);
+}
+
+void msrs_reset(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	msr_reset(&vcpu->msrs, vcpu->id == 0);
+	vmx->dr6 = 0xffff0ff0;
+	vmx->dr7 = 0x400;
+	/* All vCPUs of a VM start with the TSC at 0 when the VM was made. */
+	vmx->tsc_offset = -vcpu->vm->tsc_base;
+}
+
+/* The VMCS field of an MSR, or 0. */
+static u32 msr_field(u32 index)
+{
+	switch (index) {
+	case MSR_FS_BASE:
+		return GUEST_FS_BASE;
+	case MSR_GS_BASE:
+		return GUEST_GS_BASE;
+	case MSR_IA32_SYSENTER_CS:
+		return GUEST_SYSENTER_CS;
+	case MSR_IA32_SYSENTER_ESP:
+		return GUEST_SYSENTER_ESP;
+	case MSR_IA32_SYSENTER_EIP:
+		return GUEST_SYSENTER_EIP;
+	}
+	return 0;
+}
+
+/* Where vmx/ keeps a SYSCALL MSR, or NULL. */
+static u64 *syscall_msr(struct vcpu_vmx *vmx, u32 index)
+{
+	switch (index) {
+	case MSR_STAR:
+		return &vmx->star;
+	case MSR_LSTAR:
+		return &vmx->lstar;
+	case MSR_CSTAR:
+		return &vmx->cstar;
+	case MSR_SYSCALL_MASK:
+		return &vmx->sfmask;
+	case MSR_KERNEL_GS_BASE:
+		return &vmx->kernel_gs_base;
+	}
+	return NULL;
+}
+
+/* Linear addresses, which must be canonical. */
+static bool holds_address(u32 index)
+{
+	switch (index) {
+	case MSR_FS_BASE:
+	case MSR_GS_BASE:
+	case MSR_KERNEL_GS_BASE:
+	case MSR_LSTAR:
+	case MSR_CSTAR:
+	case MSR_IA32_SYSENTER_ESP:
+	case MSR_IA32_SYSENTER_EIP:
+		return true;
+	}
+	return false;
+}
+
+static bool is_canonical(u64 address)
+{
+	return (u64)((s64)(address << 16) >> 16) == address;
+}
+
+/* Between load and put. */
+static int get_msr(struct vcpu *vcpu, u32 index, u64 *value)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	u64 *kept = syscall_msr(vmx, index);
+
+	if (kept) {
+		*value = *kept;
+	} else if (msr_field(index)) {
+		*value = vmread(msr_field(index));
+	} else if (index == MSR_EFER) {
+		*value = vmx->efer;
+	} else if (index == MSR_IA32_TSC) {
+		*value = rdtsc() + vmx->tsc_offset;
+	} else {
+		return msr_get(&vcpu->msrs, index, value);
+	}
+	return 0;
+}
+
+/*
+ * EFER by WRMSR or KVM_SET_MSRS: LMA is the CPU's, LME is fixed while paging is on
+ * (SDM 3A 10.8.5).
+ */
+static int set_efer(struct vcpu *vcpu, u64 value, bool host)
+{
+	u64 old = vcpu->vmx->efer;
+
+	if (!efer_is_valid(vcpu, value))
+		return -EINVAL;
+	if (!host && (vmx_cr0() & X86_CR0_PG) && ((old ^ value) & EFER_LME))
+		return -EINVAL;
+	vmx_put_efer(vcpu, (value & ~(u64)EFER_LMA) | (old & EFER_LMA));
+	return 0;
+}
+
+static void set_tsc(struct vcpu *vcpu, u64 value)
+{
+	vcpu->vmx->tsc_offset = value - rdtsc();
+	vmwrite(TSC_OFFSET, vcpu->vmx->tsc_offset);
+}
+
+/* The CPU's copy, if the guest's are in it, is brought back before the number changes. */
+static void set_loaded_msr(struct vcpu *vcpu, u64 *kept, u64 value)
+{
+	preempt_disable();
+	guest_state_put(vcpu);
+	*kept = value;
+	preempt_enable();
+}
+
+static int set_model_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
+{
+	int ret;
+
+	preempt_disable();
+	if (index == MSR_TSC_AUX)
+		guest_state_put(vcpu);
+	ret = msr_set(&vcpu->msrs, &vcpu->cpuid, index, value, host);
+	preempt_enable();
+	if (!ret && index == MSR_IA32_CR_PAT)
+		vmwrite(GUEST_IA32_PAT, vcpu->msrs.pat);
+	return ret;
+}
+
+/* Between load and put.  @host: by ioctl, not by the guest. */
+static int set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
+{
+	u64 *kept = syscall_msr(vcpu->vmx, index);
+
+	if (holds_address(index) && !is_canonical(value))
+		return -EINVAL;
+	if (kept) {
+		set_loaded_msr(vcpu, kept, value);
+	} else if (msr_field(index)) {
+		vmwrite(msr_field(index), index == MSR_IA32_SYSENTER_CS ? (u32)value : value);
+	} else if (index == MSR_EFER) {
+		return set_efer(vcpu, value, host);
+	} else if (index == MSR_IA32_TSC) {
+		set_tsc(vcpu, value);
+	} else {
+		return set_model_msr(vcpu, index, value, host);
+	}
+	return 0;
+}
+
+int vcpu_get_msr(struct vcpu *vcpu, u32 index, u64 *value)
+{
+	int ret;
+
+	vcpu_load(vcpu);
+	ret = get_msr(vcpu, index, value);
+	vcpu_put(vcpu);
+	return ret;
+}
+
+int vcpu_set_msr(struct vcpu *vcpu, u32 index, u64 value)
+{
+	int ret;
+
+	vcpu_load(vcpu);
+	ret = set_msr(vcpu, index, value, true);
+	vcpu_put(vcpu);
+	return ret;
+}
+
+int exit_rdmsr(struct vcpu *vcpu)
+{
+	u64 value;
+
+	vcpu->stats.exits_msr++;
+	if (get_msr(vcpu, vcpu->regs[GPR_RCX], &value)) {
+		queue_exception_error(vcpu, GP_VECTOR, 0);
+		return ENTER_AGAIN;
+	}
+	vcpu->regs[GPR_RAX] = (u32)value;
+	vcpu->regs[GPR_RDX] = value >> 32;
+	skip_insn(vcpu);
+	return ENTER_AGAIN;
+}
+
+int exit_wrmsr(struct vcpu *vcpu)
+{
+	u64 value = (u32)vcpu->regs[GPR_RAX] | vcpu->regs[GPR_RDX] << 32;
+
+	vcpu->stats.exits_msr++;
+	if (set_msr(vcpu, vcpu->regs[GPR_RCX], value, false)) {
+		queue_exception_error(vcpu, GP_VECTOR, 0);
+		return ENTER_AGAIN;
+	}
+	skip_insn(vcpu);
+	return ENTER_AGAIN;
+}

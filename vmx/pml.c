@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The vCPU's page-modification log: armed while the VM logs, collected after
+ * every exit (SDM 3C 29.3.6; the log's meaning is mmu/pml.c's).
+ */
+#include "mmu/pml.h"
+#include "vmx/vmx.h"
+
+void pml_arm(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	bool arm = vmx->pml && atomic_read(&vcpu->vm->nr_logging);
+
+	if (arm == vmx->pml_armed)
+		return;
+	if (arm)
+		vmwrite(GUEST_PML_INDEX, PML_INDEX_EMPTY);
+	vmx->pml_armed = arm;
+	vmcs_set_secondary(vmx, SECONDARY_EXEC_ENABLE_PML, arm);
+}
+
+/*
+ * Right after an exit, interrupts still off: whoever sees this vCPU outside
+ * the guest sees its writes in the trackers.
+ */
+void pml_collect(struct vcpu *vcpu)
+{
+	struct host *host = &vcpu->vm->host;
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	u16 index;
+	int srcu;
+
+	if (!vmx->pml_armed)
+		return;
+	index = vmread(GUEST_PML_INDEX);
+	if (index == PML_INDEX_EMPTY)
+		return;
+	srcu = srcu_read_lock(&host->srcu);
+	vcpu->stats.pml_entries += pml_drain(vmx->pml, index,
+					     srcu_dereference(host->slots, &host->srcu),
+					     &vcpu->ring);
+	srcu_read_unlock(&host->srcu, srcu);
+	vmwrite(GUEST_PML_INDEX, PML_INDEX_EMPTY);
+}

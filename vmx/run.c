@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM_RUN: the loop that a vCPU's thread spends its life in.  It reads from
+ * top to bottom: what must be done before an entry, a burst of entries with
+ * interrupts off, and what an exit needs that may sleep.
+ */
+#include <linux/context_tracking.h>
+#include <linux/hw_breakpoint.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/vtime.h>
+#include <asm/debugreg.h>
+#include <asm/mmu_context.h>
+
+#include "vmx/enter.h"
+#include "vmx/vmx.h"
+
+/* run_burst() to vcpu_run(): the exit is to be handled with interrupts on. */
+#define EXIT_SLOW 2
+
+/*
+ * What the thread has to do in the kernel before it may vanish into a guest.
+ * Work for the way to userspace (TIF_NOTIFY_RESUME: restartable sequences, put
+ * after every preemption) waits until there is one.
+ */
+#define THREAD_WORK (_TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL)
+
+/* Host state that may change whenever interrupts are on; only changes are written. */
+static void write_host_state(struct vcpu_vmx *vmx)
+{
+	u64 cr3 = __read_cr3();
+	u64 cr4 = cr4_read_shadow();
+
+	if (unlikely(cr3 != vmx->host_cr3)) {
+		vmx->host_cr3 = cr3;
+		vmwrite(HOST_CR3, cr3);
+	}
+	if (unlikely(cr4 != vmx->host_cr4)) {
+		vmx->host_cr4 = cr4;
+		vmwrite(HOST_CR4, cr4);
+	}
+}
+
+/*
+ * After mode = VCPU_IN_GUEST and its barrier: takes up what was asked of this
+ * vCPU.  False: it must not enter.
+ */
+static bool take_requests(struct vcpu *vcpu)
+{
+	unsigned long requests;
+	u64 gen;
+
+	if (read_thread_flags() & THREAD_WORK)
+		return false;
+	if (unlikely(READ_ONCE(vcpu->pending))) {
+		requests = xchg(&vcpu->pending, 0);
+		if (READ_ONCE(vcpu->vm->dead))
+			return false;
+		if (requests & VCPU_REQ_PML)
+			pml_arm(vcpu);
+		if (requests & VCPU_REQ_VPID)
+			tlb_flush_vpid(vcpu);
+	}
+	gen = atomic64_read(&vcpu->vm->tlb_gen);
+	if (unlikely(gen != vcpu->tlb_seen)) {
+		vcpu->tlb_seen = gen;
+		tlb_flush_ept(vcpu);
+	}
+	return true;
+}
+
+/*
+ * NMIs and machine checks that ended the guest's turn are the host's, and NMIs
+ * stay blocked until the handler's IRET: they are handled first of all.
+ */
+static void deliver_host_event(void)
+{
+	u32 info = vmread(VM_EXIT_INTR_INFO);
+
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
+		asm volatile("int $2" : : : "memory");
+	else if ((info & INTR_INFO_VECTOR_MASK) == MC_VECTOR)
+		asm volatile("int $18" : : : "memory");
+}
+
+/* VMLAUNCH or VMRESUME was refused: the VMCS is wrong, which is a bug of ours. */
+static int entry_refused(struct vcpu *vcpu, int how)
+{
+	char why[64];
+
+	if (how == VMX_ENTER_FAIL)
+		snprintf(why, sizeof(why), "VM entry failed with instruction error %llu",
+			 vmread(VM_INSTRUCTION_ERROR));
+	else
+		snprintf(why, sizeof(why), "VM entry failed: VMX is off or there is no VMCS");
+	vm_kill(vcpu->vm, why);
+	return -EIO;
+}
+
+/* One entry and what its exit needs at once.  An enum exit_action, EXIT_SLOW or -errno. */
+static int enter_once(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	int refused;
+
+	event_inject(vcpu);
+	context_tracking_guest_enter();
+	refused = vmx_enter(vcpu->regs, &vmx->host_rsp, vmx->launched);
+	context_tracking_guest_exit();
+	if (unlikely(vmx->host.debugctl))
+		wrmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
+	if (unlikely(refused))
+		return entry_refused(vcpu, refused);
+	vmx->launched = true;
+	vmx->exit_reason = vmread(VM_EXIT_REASON);
+	if (vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI ||
+	    vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
+		deliver_host_event();
+	pml_collect(vcpu);
+	vcpu->stats.exits++;
+	return exit_is_quick(vmx->exit_reason) ? exit_dispatch(vcpu) : EXIT_SLOW;
+}
+
+/*
+ * Enters the guest again and again until an exit needs interrupts on, or there
+ * is something else to do.  Whatever another CPU asks for meanwhile comes with
+ * an interrupt and so with an exit; only what this thread asks of itself is
+ * tested between two entries.
+ */
+static int enter_until_slow(struct vcpu *vcpu)
+{
+	int action;
+
+	do {
+		action = enter_once(vcpu);
+	} while (action == ENTER_AGAIN && !READ_ONCE(vcpu->pending) &&
+		 !ring_is_soft_full(&vcpu->ring));
+	return action;
+}
+
+/*
+ * Interrupts off throughout: an interrupt for this CPU is acknowledged only
+ * when the guest was left and its log drained.  See tlb.c for the protocol.
+ */
+static int burst_irqs_off(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	int action = ENTER_AGAIN;
+
+	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
+	write_host_state(vmx);
+	rdmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
+	debug_load_guest(vcpu);
+	if (read_cr2() != vmx->cr2)
+		write_cr2(vmx->cr2);
+
+	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
+	/* Pairs with the barrier in tlb.c: requests are asked for, then mode is looked at. */
+	smp_mb();
+	if (take_requests(vcpu))
+		action = enter_until_slow(vcpu);
+	/* The log is drained before anybody may see us outside; pairs with tlb.c's acquire. */
+	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
+
+	vmx->cr2 = read_cr2();
+	debug_load_host(vcpu);
+	return action;
+}
+
+/* 0: everything that had to be done is done.  Else an enum exit_action or -errno. */
+static int before_burst(struct vcpu *vcpu)
+{
+	if (READ_ONCE(vcpu->vm->dead))
+		return -EIO;
+	if (ring_is_soft_full(&vcpu->ring)) {
+		vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
+		return EXIT_TO_USER;
+	}
+	if (signal_pending(current))
+		return -EINTR;
+	cond_resched();
+	return 0;
+}
+
+static int run_burst(struct vcpu *vcpu)
+{
+	int action;
+
+	preempt_disable();
+	guest_state_load(vcpu);
+	local_irq_disable();
+	vtime_account_guest_enter();
+	action = burst_irqs_off(vcpu);
+	if (action == EXIT_SLOW && vcpu->vmx->exit_reason == EXIT_REASON_EXTERNAL_INTERRUPT) {
+		/* The interrupt is taken here, while its time still counts as the guest's. */
+		local_irq_enable();
+		asm volatile("nop"); /* interrupts are on from the instruction after STI's next */
+		local_irq_disable();
+	}
+	vtime_account_guest_exit();
+	rcu_virt_note_context_switch(smp_processor_id());
+	local_irq_enable();
+	preempt_enable();
+	return action == EXIT_SLOW ? exit_dispatch(vcpu) : action;
+}
+
+/* The access that the last exit asked userspace for. */
+static int complete_io(struct vcpu *vcpu)
+{
+	int (*complete)(struct vcpu *vcpu) = vcpu->vmx->io.complete;
+
+	if (!complete)
+		return ENTER_AGAIN;
+	vcpu->vmx->io.complete = NULL;
+	return complete(vcpu);
+}
+
+/* What every exit tells. */
+static void tell_user(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	bool interrupts = vmread(GUEST_RFLAGS) & X86_EFLAGS_IF;
+
+	run->if_flag = interrupts;
+	run->flags = 0;
+	run->cr8 = vmx_cr8(vcpu);
+	run->apic_base = vcpu->msrs.apic_base;
+	run->ready_for_interrupt_injection = !vcpu->apic && interrupts &&
+					     vcpu->vmx->interrupt < 0;
+}
+
+/* A CPU that was not started yet: nothing but userspace can start it, after a signal. */
+static int wait_stopped(struct vcpu *vcpu)
+{
+	if (!READ_ONCE(vcpu->run->immediate_exit)) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (!signal_pending(current))
+			schedule();
+		__set_current_state(TASK_RUNNING);
+		if (!signal_pending(current))
+			return -EAGAIN;
+	}
+	vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return -EINTR;
+}
+
+int vcpu_run(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	int action;
+
+	if (vcpu->mp_state == KVM_MP_STATE_UNINITIALIZED)
+		return wait_stopped(vcpu);
+	vcpu->ran = true;
+	vcpu_load(vcpu);
+	fpu_swap_kvm_fpstate(&vmx->fpu, true);
+	if (!vcpu->apic)
+		vmx_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8));
+
+	action = complete_io(vcpu);
+	if (action == ENTER_AGAIN && READ_ONCE(vcpu->run->immediate_exit))
+		action = -EINTR;
+	while (action == ENTER_AGAIN) {
+		action = before_burst(vcpu);
+		if (!action)
+			action = run_burst(vcpu);
+	}
+
+	tell_user(vcpu);
+	fpu_swap_kvm_fpstate(&vmx->fpu, false);
+	vcpu_put(vcpu);
+	if (action == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return action < 0 ? action : 0;
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How all vCPUs of a VM are reached at once.
+ *
+ * The one protocol for flushes, PML drains and requests:
+ *
+ *	asking CPU			vCPU's thread, interrupts off
+ *	----------			-----------------------------
+ *	tlb_gen++ or pending |= …	mode = VCPU_IN_GUEST
+ *	smp_mb()			smp_mb()
+ *	mode == VCPU_IN_GUEST?		look at pending and tlb_gen
+ *	   → IPI and wait		enter, exit, drain the PML log
+ *					mode = VCPU_OUTSIDE (release)
+ *					interrupts on: the IPI is acknowledged
+ *
+ * Either the asker sees VCPU_IN_GUEST and sends the IPI, or the vCPU sees what
+ * was asked.  The IPI's function is empty: that it ran means that the vCPU's
+ * interrupts were on, so that it had left the guest and had drained its log.
+ * An IPI that arrives between the vCPU's look and its entry stays pending, and
+ * the guest then executes nothing: a pending external interrupt causes a VM
+ * exit right after the entry, before the first instruction (SDM 3C 27.7.5 and
+ * 26.2).  A vCPU that is seen outside has an empty log (acquire/release of
+ * mode), and looks at tlb_gen before it enters again.
+ */
+#include <linux/cpumask.h>
+#include <linux/smp.h>
+
+#include "vmx/vmx.h"
+
+/* For one kick at a time on each CPU, preemption off. */
+static DEFINE_PER_CPU(cpumask_var_t, kick_mask);
+
+void tlb_exit(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		free_cpumask_var(per_cpu(kick_mask, cpu));
+}
+
+int tlb_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		if (!zalloc_cpumask_var_node(per_cpu_ptr(&kick_mask, cpu), GFP_KERNEL,
+					     cpu_to_node(cpu))) {
+			tlb_exit();
+			return -ENOMEM;
+		}
+	return 0;
+}
+
+void vcpu_request(struct vcpu *vcpu, unsigned long request)
+{
+	set_bit(__ffs(request), &vcpu->pending);
+}
+
+static void acknowledge(void *unused)
+{
+}
+
+/* Every vCPU that is in the guest leaves it; returns when all have, logs drained. */
+static void kick_all(struct vm *vm)
+{
+	unsigned int n = smp_load_acquire(&vm->nr_vcpus); /* pairs with its publication */
+	struct cpumask *mask;
+	unsigned int i;
+	int cpu;
+
+	/* Pairs with the barrier after mode = VCPU_IN_GUEST in run.c. */
+	smp_mb();
+	preempt_disable();
+	mask = this_cpu_cpumask_var_ptr(kick_mask);
+	cpumask_clear(mask);
+	for (i = 0; i < n; i++) {
+		/* Pairs with the release of VCPU_OUTSIDE in run.c. */
+		if (smp_load_acquire(&vm->vcpus[i]->mode) != VCPU_IN_GUEST)
+			continue;
+		/* It may have moved since: then it had left the guest, too. */
+		cpu = READ_ONCE(vm->vcpus[i]->cpu);
+		if (cpu >= 0)
+			cpumask_set_cpu(cpu, mask);
+	}
+	if (!cpumask_empty(mask))
+		smp_call_function_many(mask, acknowledge, NULL, true);
+	preempt_enable();
+}
+
+void tlb_discharge(struct vm *vm, struct tlb_batch *batch)
+{
+	if (batch->flush) {
+		atomic64_inc(&vm->tlb_gen);
+		kick_all(vm);
+		batch->flush = false;
+	}
+	ept_free_dead(batch);
+}
+
+void vm_drain_pml(struct vm *vm)
+{
+	if (vm->mmu.caps.pml)
+		kick_all(vm);
+}
+
+void vm_update_pml(struct vm *vm)
+{
+	unsigned int n = smp_load_acquire(&vm->nr_vcpus); /* pairs with its publication */
+	unsigned int i;
+
+	if (!vm->mmu.caps.pml)
+		return;
+	for (i = 0; i < n; i++)
+		vcpu_request(vm->vcpus[i], VCPU_REQ_PML);
+	kick_all(vm);
+}
+
+void vm_kill(struct vm *vm, const char *why)
+{
+	unsigned int n = smp_load_acquire(&vm->nr_vcpus); /* pairs with its publication */
+	unsigned int i;
+	int cpu;
+
+	if (xchg(&vm->dead, true))
+		return;
+	pr_err("vellum: a VM cannot go on: %s\n", why);
+	for (i = 0; i < n; i++)
+		vcpu_request(vm->vcpus[i], VCPU_REQ_DEAD);
+	/* No waiting: this may be any context.  Pairs as in kick_all(). */
+	smp_mb();
+	for (i = 0; i < n; i++) {
+		cpu = READ_ONCE(vm->vcpus[i]->cpu);
+		if (READ_ONCE(vm->vcpus[i]->mode) == VCPU_IN_GUEST && cpu >= 0)
+			smp_send_reschedule(cpu);
+	}
+}
+
+void tlb_flush_vpid(struct vcpu *vcpu)
+{
+	if (vmx_caps.invvpid_context)
+		invvpid(VMX_VPID_EXTENT_SINGLE_CONTEXT, vcpu->vmx->vpid, 0);
+	else
+		invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0, 0);
+}
+
+void tlb_flush_ept(struct vcpu *vcpu)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	u64 eptp = env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 |
+		   (mmu->caps.ad ? EPTP_AD : 0);
+
+	vcpu->stats.tlb_flushes++;
+	if (vmx_caps.invept_context)
+		invept(VMX_EPT_EXTENT_CONTEXT, eptp, 0);
+	else
+		invept(VMX_EPT_EXTENT_GLOBAL, 0, 0);
+}

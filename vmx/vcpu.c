@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A vCPU and a VM: made, and taken down again.  And the vmx side of the
+ * module's coming and going.
+ */
+#define pr_fmt(fmt) "vellum: " fmt
+
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <asm/tsc.h>
+
+#include "vmx/vmx.h"
+
+atomic_long_t vellum_vms, vellum_vcpus;
+
+static int create_parts(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	int ret;
+
+	vcpu->run = env_shared_alloc(VCPU_RUN_PAGES * PAGE_SIZE);
+	if (!vcpu->run)
+		return -ENOMEM;
+	if (vcpu->vm->ring_entries) {
+		ret = ring_init(&vcpu->ring, vcpu->vm->ring_entries);
+		if (ret)
+			return ret;
+	}
+	if (vcpu->vm->irqchip) {
+		vcpu->apic = kzalloc(sizeof(*vcpu->apic), GFP_KERNEL_ACCOUNT);
+		if (!vcpu->apic)
+			return -ENOMEM;
+		lapic_reset(vcpu->apic, vcpu->id);
+	}
+	if (vcpu->vm->mmu.caps.pml) {
+		vmx->pml = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+		if (!vmx->pml)
+			return -ENOMEM;
+	}
+	ret = guest_fpu_create(vcpu);
+	if (ret)
+		return ret;
+	return vmcs_create(vcpu);
+}
+
+static void destroy_parts(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (vmx->vmcs)
+		vmcs_destroy(vcpu);
+	guest_fpu_destroy(vcpu);
+	free_page((unsigned long)vmx->pml);
+	kfree(vcpu->apic);
+	ring_destroy(&vcpu->ring);
+	table_cache_drain(&vcpu->tables);
+	cpuid_free(&vcpu->cpuid);
+	env_shared_free(vcpu->run);
+	kfree(vmx);
+	kfree(vcpu);
+}
+
+static void reset_state(struct vcpu *vcpu)
+{
+	msrs_reset(vcpu);
+	cpuid_init(&vcpu->cpuid);
+	vcpu->regs[GPR_RDX] = 0x600; /* family 6, as after reset */
+	vcpu->vmx->interrupt = -1;
+	vcpu->cpu = -1;
+	/* With a local APIC only the boot CPU runs by itself (SDM 3A 9.4.3). */
+	vcpu->mp_state = vcpu->vm->irqchip && vcpu->id ? KVM_MP_STATE_UNINITIALIZED :
+							 KVM_MP_STATE_RUNNABLE;
+	/* The VM may be logging already. */
+	vcpu_request(vcpu, VCPU_REQ_PML);
+}
+
+struct vcpu *vcpu_create(struct vm *vm, u32 id, u32 index)
+{
+	struct vcpu *vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!vcpu)
+		return ERR_PTR(-ENOMEM);
+	vcpu->vmx = kzalloc(sizeof(*vcpu->vmx), GFP_KERNEL_ACCOUNT);
+	if (!vcpu->vmx) {
+		kfree(vcpu);
+		return ERR_PTR(-ENOMEM);
+	}
+	vcpu->vmx->vcpu = vcpu;
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->index = index;
+	mutex_init(&vcpu->mutex);
+	reset_state(vcpu);
+	ret = create_parts(vcpu);
+	if (ret) {
+		destroy_parts(vcpu);
+		return ERR_PTR(ret);
+	}
+	atomic_long_inc(&vellum_vcpus);
+	return vcpu;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	destroy_parts(vcpu);
+	atomic_long_dec(&vellum_vcpus);
+}
+
+static void discharge(struct host *host, struct tlb_batch *batch)
+{
+	tlb_discharge(container_of(host, struct vm, host), batch);
+}
+
+struct vm *vm_create(void)
+{
+	struct vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&vm->refs);
+	mutex_init(&vm->lock);
+	mutex_init(&vm->slots_lock);
+	vm->tsc_base = rdtsc();
+	rwlock_init(&vm->mmu.lock);
+	vm->mmu.caps = vmx_mmu_caps();
+	vm->mmu.kind = mmu_choose_kind(vm->mmu.caps, false);
+	ret = ept_init(&vm->mmu);
+	if (ret)
+		goto free_vm;
+	ret = host_init(&vm->host, &vm->mmu, discharge);
+	if (ret)
+		goto free_ept;
+	atomic_long_inc(&vellum_vms);
+	return vm;
+
+free_ept:
+	ept_destroy(&vm->mmu);
+free_vm:
+	kvfree(vm);
+	return ERR_PTR(ret);
+}
+
+void vm_get(struct vm *vm)
+{
+	kref_get(&vm->refs);
+}
+
+/* No descriptor is left, so no vCPU runs and none will; notifiers still may. */
+static void vm_free(struct kref *refs)
+{
+	struct vm *vm = container_of(refs, struct vm, refs);
+	unsigned int i;
+
+	host_exit(&vm->host);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_destroy(vm->vcpus[i]);
+	ept_destroy(&vm->mmu);
+	kvfree(vm);
+	atomic_long_dec(&vellum_vms);
+}
+
+void vm_put(struct vm *vm)
+{
+	kref_put(&vm->refs, vm_free);
+}
+
+int vmx_init(void)
+{
+	int ret = vmx_caps_init();
+
+	if (ret)
+		return ret;
+	ret = tlb_init();
+	if (ret)
+		return ret;
+	ret = msrs_init();
+	if (ret)
+		goto free_tlb;
+	ret = vmx_on_init();
+	if (ret)
+		goto free_msrs;
+	preempt_notifier_inc();
+	return 0;
+
+free_msrs:
+	msrs_exit();
+free_tlb:
+	tlb_exit();
+	return ret;
+}
+
+void vmx_exit(void)
+{
+	preempt_notifier_dec();
+	vmx_on_exit();
+	msrs_exit();
+	tlb_exit();
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sets a VMCS up: the controls, the host state that never changes, and the
+ * guest state of a CPU after reset (SDM 3A table 10-1).
+ */
+#include <linux/idr.h>
+#include <asm/cpu_entry_area.h>
+#include <asm/desc.h>
+#include <asm/processor.h>
+
+#include "vmx/enter.h"
+#include "vmx/vmx.h"
+
+static DEFINE_IDA(vpids); /* 0 is the host's */
+
+struct field_value {
+	u32 field;
+	u64 value;
+};
+
+#define SEGMENT(seg, sel, seg_base, ar)                                                   \
+	{ GUEST_##seg##_SELECTOR, sel }, { GUEST_##seg##_BASE, seg_base },                \
+	{ GUEST_##seg##_LIMIT, 0xffff }, { GUEST_##seg##_AR_BYTES, ar }
+
+/* Fields that hold the same in every VMCS at its creation. */
+static const struct field_value initial[] = {
+	{ EXCEPTION_BITMAP, BIT(DB_VECTOR) | BIT(AC_VECTOR) | BIT(MC_VECTOR) },
+	{ PAGE_FAULT_ERROR_CODE_MASK, 0 },
+	{ PAGE_FAULT_ERROR_CODE_MATCH, 0 },
+	{ CR3_TARGET_COUNT, 0 },
+	{ VM_EXIT_MSR_STORE_COUNT, 0 },
+	{ VM_EXIT_MSR_LOAD_COUNT, 0 },
+	{ VM_ENTRY_MSR_LOAD_COUNT, 0 },
+	{ VM_ENTRY_INTR_INFO_FIELD, 0 },
+	{ VMCS_LINK_POINTER, ~0ull },
+
+	{ HOST_CS_SELECTOR, __KERNEL_CS },
+	{ HOST_SS_SELECTOR, __KERNEL_DS },
+	{ HOST_DS_SELECTOR, 0 },
+	{ HOST_ES_SELECTOR, 0 },
+	{ HOST_FS_SELECTOR, 0 },
+	{ HOST_GS_SELECTOR, 0 },
+	{ HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8 },
+	{ HOST_FS_BASE, 0 },
+	{ HOST_RSP, 0 },
+
+	SEGMENT(CS, 0xf000, 0xffff0000, 0x9b),
+	SEGMENT(DS, 0, 0, 0x93),
+	SEGMENT(ES, 0, 0, 0x93),
+	SEGMENT(FS, 0, 0, 0x93),
+	SEGMENT(GS, 0, 0, 0x93),
+	SEGMENT(SS, 0, 0, 0x93),
+	SEGMENT(LDTR, 0, 0, 0x82),
+	SEGMENT(TR, 0, 0, 0x8b),
+	{ GUEST_GDTR_BASE, 0 },
+	{ GUEST_GDTR_LIMIT, 0xffff },
+	{ GUEST_IDTR_BASE, 0 },
+	{ GUEST_IDTR_LIMIT, 0xffff },
+	{ GUEST_SYSENTER_CS, 0 },
+	{ GUEST_SYSENTER_ESP, 0 },
+	{ GUEST_SYSENTER_EIP, 0 },
+	{ GUEST_CR3, 0 },
+	{ GUEST_RSP, 0 },
+	{ GUEST_RIP, 0xfff0 },
+	{ GUEST_RFLAGS, X86_EFLAGS_FIXED },
+	{ GUEST_DR7, 0x400 },
+	{ GUEST_IA32_DEBUGCTL, 0 },
+	{ GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE },
+	{ GUEST_INTERRUPTIBILITY_INFO, 0 },
+	{ GUEST_PENDING_DBG_EXCEPTIONS, 0 },
+};
+
+void vmcs_set_primary(struct vcpu_vmx *vmx, u32 bits, bool on)
+{
+	u32 value = on ? vmx->primary | bits : vmx->primary & ~bits;
+
+	if (value == vmx->primary)
+		return;
+	vmx->primary = value;
+	vmwrite(CPU_BASED_VM_EXEC_CONTROL, value);
+}
+
+void vmcs_set_secondary(struct vcpu_vmx *vmx, u32 bits, bool on)
+{
+	u32 value = on ? vmx->secondary | bits : vmx->secondary & ~bits;
+
+	if (value == vmx->secondary)
+		return;
+	vmx->secondary = value;
+	vmwrite(SECONDARY_VM_EXEC_CONTROL, value);
+}
+
+void vmcs_set_host_cpu(void)
+{
+	int cpu = smp_processor_id();
+	struct desc_ptr idt;
+	u64 esp;
+
+	store_idt(&idt);
+	vmwrite(HOST_IDTR_BASE, idt.address);
+	vmwrite(HOST_GDTR_BASE, (unsigned long)get_cpu_gdt_ro(cpu));
+	vmwrite(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
+	vmwrite(HOST_GS_BASE, cpu_kernelmode_gs_base(cpu));
+	rdmsrl(MSR_IA32_SYSENTER_ESP, esp);
+	vmwrite(HOST_IA32_SYSENTER_ESP, esp);
+}
+
+static void write_host(void)
+{
+	u64 value;
+	u32 low, high;
+
+	vmwrite(HOST_CR0, read_cr0() & ~X86_CR0_TS);
+	vmwrite(HOST_RIP, (unsigned long)vmx_exit_point);
+	rdmsrl(MSR_EFER, value);
+	vmwrite(HOST_IA32_EFER, value);
+	rdmsrl(MSR_IA32_CR_PAT, value);
+	vmwrite(HOST_IA32_PAT, value);
+	rdmsr(MSR_IA32_SYSENTER_CS, low, high);
+	vmwrite(HOST_IA32_SYSENTER_CS, low);
+	rdmsrl(MSR_IA32_SYSENTER_EIP, value);
+	vmwrite(HOST_IA32_SYSENTER_EIP, value);
+}
+
+static void write_controls(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	struct mmu *mmu = &vcpu->vm->mmu;
+
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmx_caps.pin);
+	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmx->primary);
+	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmx->secondary);
+	vmwrite(VM_EXIT_CONTROLS, vmx_caps.exit);
+	vmwrite(VM_ENTRY_CONTROLS, vmx_caps.entry);
+	vmwrite(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	vmwrite(MSR_BITMAP, __pa(vmx_msr_bitmap));
+	vmwrite(EPT_POINTER, env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 |
+				     (mmu->caps.ad ? EPTP_AD : 0));
+	vmwrite(TSC_OFFSET, vmx->tsc_offset);
+	if (vmx->secondary & SECONDARY_EXEC_ENCLS_EXITING)
+		vmwrite(ENCLS_EXITING_BITMAP, ~0ull);
+	if (vmx->pml)
+		vmwrite(PML_ADDRESS, __pa(vmx->pml));
+}
+
+static void write_all(struct vcpu *vcpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(initial); i++)
+		vmwrite(initial[i].field, initial[i].value);
+	write_host();
+	write_controls(vcpu);
+	vmx_put_efer(vcpu, 0);
+	vmx_put_cr0(vcpu, X86_CR0_ET | X86_CR0_NW | X86_CR0_CD);
+	vmx_put_cr4(vcpu, 0);
+	vmwrite(GUEST_IA32_PAT, vcpu->msrs.pat);
+}
+
+int vmcs_create(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	int vpid = ida_alloc_range(&vpids, 1, U16_MAX, GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (vpid < 0)
+		return vpid;
+	vmx->vpid = vpid;
+	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->vmcs) {
+		ida_free(&vpids, vpid);
+		return -ENOMEM;
+	}
+	*(u32 *)vmx->vmcs = vmx_caps.revision;
+	vmx->vmcs_pa = __pa(vmx->vmcs);
+	vmx->primary = vmx_caps.primary;
+	vmx->secondary = vmx_caps.secondary;
+
+	preempt_disable();
+	ret = vmclear(vmx->vmcs_pa);
+	preempt_enable();
+	if (ret) {
+		vmcs_destroy(vcpu);
+		return ret;
+	}
+	vcpu_load(vcpu);
+	write_all(vcpu);
+	vcpu_put(vcpu);
+	return 0;
+}
+
+void vmcs_destroy(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	vmcs_unload(vmx);
+	free_page((unsigned long)vmx->vmcs);
+	ida_free(&vpids, vmx->vpid);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Private to vmx/: what a vCPU has beyond vmx/vcpu.h, and what the files of
+ * this directory offer each other.
+ */
+#ifndef VELLUM_VMX_VMX_H
+#define VELLUM_VMX_VMX_H
+
+#include "vmcs_fields.h"
+#include "vmx/caps.h"
+#include "vmx/on.h"
+#include "vmx/ops.h"
+#include "vmx/vcpu.h"
+
+/* What an exit handler answers instead of -errno. */
+enum exit_action {
+	ENTER_AGAIN = 0,
+	EXIT_TO_USER = 1, /* run->exit_reason is set */
+};
+
+/* An event for the next entry, in the format of the entry's fields (SDM 3C 25.8.3). */
+struct vmx_event {
+	u32 info; /* 0: none */
+	u32 error;
+	u32 len; /* of the instruction, for software interrupts and exceptions */
+};
+
+/* The host thread's state that the guest's takes the place of. */
+struct host_task {
+	bool guest_loaded; /* the guest's MSRs are in the CPU */
+	u16 ds, es, fs, gs, ldt;
+	u64 kernel_gs_base;
+	u64 tsc_aux;
+	u64 debugctl;
+};
+
+/* An access of the guest that userspace is to complete. */
+struct io_pending {
+	/* Called at the next KVM_RUN with what userspace left; NULL: nothing pending. */
+	int (*complete)(struct vcpu *vcpu);
+	u64 rip;	  /* of the instruction: if userspace moved it, the access is void */
+	struct insn insn; /* MMIO loads */
+	u32 size, count;  /* port input */
+	gpa_t gpa;	  /* INS: where to */
+};
+
+struct vcpu_vmx {
+	struct vcpu *vcpu;
+	void *vmcs;
+	u64 vmcs_pa;
+	struct list_head active; /* on.c */
+	bool launched;
+	u16 vpid;
+	struct preempt_notifier notifier;
+
+	/* Copies of what the VMCS holds, so that only changes are written. */
+	u64 host_rsp;
+	u64 host_cr3;
+	u64 host_cr4;
+	u64 host_fs_base;
+	u32 primary;
+	u32 secondary;
+
+	/* The last exit. */
+	u32 exit_reason;
+
+	struct vmx_event event;
+	int interrupt; /* external interrupt vector that KVM_SET_SREGS left, or -1 */
+
+	u64 *pml; /* the log page; NULL without PML */
+	bool pml_armed;
+
+	u64 cr2;
+	u64 cr8; /* without a local APIC */
+	u64 efer;
+	u64 db[4], dr6, dr7;
+	u64 star, lstar, cstar, sfmask, kernel_gs_base;
+	u64 tsc_offset;
+
+	struct host_task host;
+	struct fpu_guest fpu;
+	struct xregs_state *fpu_image; /* for KVM_GET_FPU and KVM_SET_FPU */
+	struct io_pending io;
+};
+
+/* General registers by their number in instructions; RSP is the VMCS's. */
+static inline u64 gpr_read(const struct vcpu *vcpu, unsigned int n)
+{
+	return n == GPR_RSP ? vmread(GUEST_RSP) : vcpu->regs[n];
+}
+
+static inline void gpr_write(struct vcpu *vcpu, unsigned int n, u64 value)
+{
+	if (n == GPR_RSP)
+		vmwrite(GUEST_RSP, value);
+	else
+		vcpu->regs[n] = value;
+}
+
+/* vmcs.c: the VMCS at creation, and the state of a CPU after reset (SDM 3A 10.1.1). */
+int vmcs_create(struct vcpu *vcpu);
+void vmcs_destroy(struct vcpu *vcpu);
+/* The part of the host's state that depends on the CPU. VMCS current, preemption off. */
+void vmcs_set_host_cpu(void);
+void vmcs_set_primary(struct vcpu_vmx *vmx, u32 bits, bool on);
+void vmcs_set_secondary(struct vcpu_vmx *vmx, u32 bits, bool on);
+
+/*
+ * load.c: between vcpu_load() and vcpu_put() the VMCS is current whenever this
+ * thread runs, and VMREAD and VMWRITE mean this vCPU.  May be preempted.
+ */
+void vcpu_load(struct vcpu *vcpu);
+void vcpu_put(struct vcpu *vcpu);
+/* The guest's MSRs and segments instead of the host thread's. Preemption off. */
+void guest_state_load(struct vcpu *vcpu);
+void guest_state_put(struct vcpu *vcpu);
+
+/* exits.c: between load and put; see run.c for who calls it with interrupts off. */
+int exit_dispatch(struct vcpu *vcpu);
+/* Does this exit need no sleep and no lock, so that it is handled with interrupts off? */
+bool exit_is_quick(u32 reason);
+int exit_internal_error(struct vcpu *vcpu, u32 suberror);
+/* RIP moves on past the instruction that exited. */
+void skip_insn(struct vcpu *vcpu);
+
+/* event.c */
+void queue_exception(struct vcpu *vcpu, u8 vector);
+void queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
+/* After an exit that can happen while an event is being delivered: deliver it again. */
+void event_requeue(struct vcpu *vcpu);
+/* After an exit whose qualification has the NMI unblocking bit set. */
+void event_restore_nmi_blocking(void);
+/* Writes the next event into the VMCS, if there is one. Interrupts off. */
+void event_inject(struct vcpu *vcpu);
+
+/* pml.c */
+void pml_arm(struct vcpu *vcpu);
+void pml_collect(struct vcpu *vcpu);
+
+/* tlb.c */
+void vcpu_request(struct vcpu *vcpu, unsigned long request);
+/* The vCPU's translations of guest-virtual addresses go. VMCS current, preemption off. */
+void tlb_flush_vpid(struct vcpu *vcpu);
+void tlb_flush_ept(struct vcpu *vcpu);
+int tlb_init(void);
+void tlb_exit(void);
+
+/* cr.c: control registers as the guest sees them. */
+u64 vmx_cr0(void);
+u64 vmx_cr4(void);
+u64 vmx_cr8(const struct vcpu *vcpu);
+void vmx_set_cr8(struct vcpu *vcpu, u64 cr8);
+void vmx_put_cr0(struct vcpu *vcpu, u64 cr0);
+void vmx_put_cr4(struct vcpu *vcpu, u64 cr4);
+void vmx_put_efer(struct vcpu *vcpu, u64 efer);
+bool cr0_is_valid(u64 cr0);
+bool cr4_is_valid(const struct vcpu *vcpu, u64 cr4);
+bool efer_is_valid(const struct vcpu *vcpu, u64 efer);
+/* The PDPTEs of a guest with PAE paging, from its memory. May sleep. 0 or -EFAULT. */
+int vmx_load_pdptes(struct vcpu *vcpu, u64 cr3);
+int exit_cr_access(struct vcpu *vcpu);
+/* In 64-bit code: CS.L in long mode. */
+bool vmx_in_64bit(const struct vcpu *vcpu);
+/* After the bits that CPUID allows have changed. */
+void vmx_update_cr4_mask(struct vcpu *vcpu);
+
+/* msrs.c */
+int exit_rdmsr(struct vcpu *vcpu);
+int exit_wrmsr(struct vcpu *vcpu);
+extern unsigned long *vmx_msr_bitmap;
+int msrs_init(void);
+void msrs_exit(void);
+void msrs_reset(struct vcpu *vcpu);
+/* The SYSCALL MSRs and TSC_AUX. Preemption off. */
+void msrs_load_guest(struct vcpu *vcpu);
+void msrs_load_host(struct vcpu *vcpu);
+/* CPUID's word @reg (0 = EAX … 3 = EDX) of a leaf that the vCPU has; 0 if it has none. */
+u32 cpuid_word(const struct cpuid_model *model, u32 leaf, u32 index, unsigned int reg);
+
+/* fpu.c */
+int guest_fpu_create(struct vcpu *vcpu); /* 0 or -errno; destroy is due either way */
+void guest_fpu_destroy(struct vcpu *vcpu);
+
+/* debug.c: the debug registers, when the guest uses them. Interrupts off. */
+void debug_load_guest(struct vcpu *vcpu);
+void debug_load_host(struct vcpu *vcpu);
+int exit_dr_access(struct vcpu *vcpu);
+int exit_debug(struct vcpu *vcpu);
+
+/* io.c, mmio.c, guest.c */
+int exit_io(struct vcpu *vcpu);
+int mmio_emulate(struct vcpu *vcpu, gpa_t gpa);
+/* Userspace has left the instruction of the pending access alone. */
+bool io_is_current(const struct vcpu *vcpu);
+int exit_ept_violation(struct vcpu *vcpu);
+int exit_ept_misconfig(struct vcpu *vcpu);
+/* Guest memory by guest-virtual address; within one page. 0 or -EFAULT. */
+int guest_translate(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
+int guest_read(struct vcpu *vcpu, gpa_t gpa, void *to, size_t len);
+int guest_write(struct vcpu *vcpu, gpa_t gpa, const void *from, size_t len);
+
+#endif
