@@ -12,7 +12,7 @@
 
 #include "../device/vm.h"
 
-DECLARE_GUEST(exits);
+DECLARE_GUEST(exitloop);
 
 #define PAGES	     4096u
 #define RING_ENTRIES 16384
@@ -80,7 +80,7 @@ static void bench_exits(void)
 	uint32_t i;
 
 	must(!bench_open(&bench, &config), "opening the VM");
-	BENCH_LOAD(&bench, exits);
+	BENCH_LOAD(&bench, exitloop);
 	must(!bench_start(&bench, 0), "starting the vCPU");
 	MBOX(&bench, 0, COUNT) = LOOPS;
 	MBOX(&bench, 0, VALUE) = LOOPS;
