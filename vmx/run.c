@@ -177,8 +177,10 @@ static int before_burst(struct vcpu *vcpu)
 		vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
 		return EXIT_TO_USER;
 	}
-	if (signal_pending(current))
+	if (signal_pending(current)) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		return -EINTR;
+	}
 	cond_resched();
 	return 0;
 }
@@ -233,14 +235,14 @@ static void tell_user(struct vcpu *vcpu)
 /* A CPU that was not started yet: nothing but userspace can start it, after a signal. */
 static int wait_stopped(struct vcpu *vcpu)
 {
-	if (!READ_ONCE(vcpu->run->immediate_exit)) {
-		set_current_state(TASK_INTERRUPTIBLE);
-		if (!signal_pending(current))
-			schedule();
-		__set_current_state(TASK_RUNNING);
-		if (!signal_pending(current))
-			return -EAGAIN;
-	}
+	if (READ_ONCE(vcpu->run->immediate_exit))
+		return -EINTR;
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (!signal_pending(current))
+		schedule();
+	__set_current_state(TASK_RUNNING);
+	if (!signal_pending(current))
+		return -EAGAIN;
 	vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return -EINTR;
 }
@@ -259,6 +261,7 @@ int vcpu_run(struct vcpu *vcpu)
 		vmx_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8));
 
 	action = complete_io(vcpu);
+	/* The last exit's reason stays: who sets immediate_exit may have yet to look at it. */
 	if (action == ENTER_AGAIN && READ_ONCE(vcpu->run->immediate_exit))
 		action = -EINTR;
 	while (action == ENTER_AGAIN) {
@@ -270,7 +273,5 @@ int vcpu_run(struct vcpu *vcpu)
 	tell_user(vcpu);
 	fpu_swap_kvm_fpstate(&vmx->fpu, false);
 	vcpu_put(vcpu);
-	if (action == -EINTR)
-		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return action < 0 ? action : 0;
 }

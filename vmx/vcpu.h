@@ -78,8 +78,9 @@ void vcpu_destroy(struct vcpu *vcpu);			      /* no thread uses it any more */
 
 /*
  * KVM_RUN, after uapi/ has set the signal mask: runs the guest until an exit
- * is userspace's.  0 with run->exit_reason set, or -EINTR (a signal or
- * immediate_exit; exit_reason says KVM_EXIT_INTR), -EFAULT, -EIO, -EAGAIN.
+ * is userspace's.  0 with run->exit_reason set, or -EINTR (a signal, and
+ * exit_reason says KVM_EXIT_INTR; or immediate_exit, and exit_reason stays),
+ * -EFAULT, -EIO, -EAGAIN.
  */
 int vcpu_run(struct vcpu *vcpu);
 
