@@ -81,6 +81,15 @@ static void psc_fill(struct fake_cpu *cpu, gfn_t gfn, int level, u64 *table)
 	};
 }
 
+/* A violation drops all that was cached for the address (SDM 3C 29.4.3.1). */
+static void psc_evict(struct fake_cpu *cpu, gfn_t gfn)
+{
+	int level;
+
+	for (level = 1; level < EPT_LEVELS; level++)
+		psc_slot(cpu, gfn, level)->generation = 0;
+}
+
 /* Bits that a CPU without the features behind them takes for reserved, or acts upon. */
 static void check_reserved(u64 entry, int level)
 {
@@ -177,11 +186,12 @@ enum cpu_result cpu_access(struct fake_cpu *cpu, gfn_t gfn, enum cpu_access acce
 	enum cpu_result result;
 
 	if (!entry || !allows(entry->spte, access) || (access == CPU_WRITE && !entry->dirty)) {
-		/* A violation drops what was cached for the address (SDM 3C 29.4.3.1). */
 		cpu_evict(cpu, gfn);
 		result = walk_access(cpu, gfn, access);
-		if (result != CPU_DONE)
+		if (result != CPU_DONE) {
+			psc_evict(cpu, gfn);
 			return result;
+		}
 		entry = tlb_find(cpu, gfn);
 	}
 	*hfn = spte_hfn(entry->spte);

@@ -113,8 +113,10 @@ int host_get_page(unsigned long hva, bool write, struct host_page *page)
 		fake_host.fail_next = 0;
 		return fail;
 	}
-	if (!pte->present || (write && !pte->may_write))
+	if (pte->no_mapping || (write && !pte->may_write))
 		return -EFAULT;
+	if (!pte->present)
+		host_replace(index);
 	if (write && !pte->writable) {
 		if (fake_host.before_copy)
 			fake_host.before_copy(index, true);
@@ -154,15 +156,17 @@ bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva)
 	return race->seq != seq;
 }
 
-void host_race_start(struct mmu *mmu, unsigned long start, unsigned long end)
+bool host_race_start(struct mmu *mmu, unsigned long start, unsigned long end)
 {
 	struct mmu_race *race = &mmu->race;
+	bool others;
 
 	write_lock(&mmu->lock);
 	race->start = race->count ? min(race->start, start) : start;
 	race->end = race->count ? max(race->end, end) : end;
-	race->count++;
+	others = race->count++;
 	write_unlock(&mmu->lock);
+	return others;
 }
 
 void host_race_end(struct mmu *mmu)

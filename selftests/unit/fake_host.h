@@ -18,7 +18,8 @@
 /* What stands behind one page of the address space. */
 struct host_pte {
 	hfn_t hfn;
-	bool present;
+	bool present;	  /* else a look-up brings a new page in */
+	bool no_mapping;  /* else it is -EFAULT */
 	bool writable;	  /* of the page table: a write may need a copy first */
 	bool may_write;	  /* of the mapping: without it a write is -EFAULT */
 };
@@ -61,8 +62,11 @@ bool host_no_refs(void);
 /* A page that was written, is not known as dirty, or -1. */
 int host_lost_dirt(void);
 
-/* The MMU notifier's count (struct mmu_race), as mmu/host.c keeps it. */
-void host_race_start(struct mmu *mmu, unsigned long start, unsigned long end);
+/*
+ * The MMU notifier's count (struct mmu_race), as mmu/host.c keeps it.  True:
+ * another invalidation is under way, which may not have flushed yet.
+ */
+bool host_race_start(struct mmu *mmu, unsigned long start, unsigned long end);
 void host_race_end(struct mmu *mmu);
 
 #endif

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What userspace takes: bitmaps and rings, as uapi/ lets it. */
+#include "world.h"
+
+#define MAX_WORDS BITS_TO_LONGS(MAX_SLOT_PAGES)
+#define GUARD 0x5a5a5a5a5a5a5a5aul
+
+/*
+ * A harvest begins with an exit of every vCPU.  What was written before the
+ * first of them must be told; what happens after the last may be told again.
+ */
+static struct moment begin(struct world *w)
+{
+	struct moment moment = { .since = w->clock++ };
+
+	world_exit_all(w);
+	moment.taken = w->clock++;
+	return moment;
+}
+
+void world_get(struct world *w, struct oslot *os)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	u64 words = slot_bitmap_words(os->slot);
+	unsigned long out[MAX_WORDS + 1];
+	bool failed = !w->manual && !w->rnd(16);
+	struct moment moment = begin(w);
+
+	memset(out, 0xa5, sizeof(out));
+	out[words] = GUARD;
+	world_interleave(w);
+	dirty_get(&w->mmu, os->slot, out, !w->manual, &batch);
+	world_discharge(w, &batch);
+	world_interleave(w);
+	if (out[words] != GUARD)
+		world_fail(w, 8, "GET writes beyond %llu words", words);
+	/* The words cannot be handed over: to userspace nothing has happened. */
+	if (failed)
+		dirty_put_back(os->slot, out);
+	oracle_check_get(w, os, out, &moment, !w->manual && !failed);
+	memcpy(os->shown, out, words * sizeof(out[0]));
+	w->stats.gets++;
+}
+
+/* What userspace asks to be cleared: what it saw, some of it, or anything. */
+static void make_mask(struct world *w, const struct oslot *os, u64 first, u64 npages,
+		      unsigned long *mask)
+{
+	u64 i, words = (npages + 63) / 64;
+	unsigned int how = w->rnd(4);
+
+	for (i = 0; i < words; i++) {
+		u64 random = (u64)w->rnd(1u << 31) << 33 ^ (u64)w->rnd(1u << 31) << 2 ^ w->rnd(4);
+
+		mask[i] = os->shown[first / 64 + i];
+		if (how == 1)
+			mask[i] &= random;
+		else if (how == 2)
+			mask[i] = random;
+		else if (how == 3)
+			mask[i] = ~0ul;
+	}
+}
+
+/* The bitmap after CLEAR is what it was, without what was asked for. */
+static void check_cleared(struct world *w, struct oslot *os, const unsigned long *before, u64 first,
+			  u64 npages, const unsigned long *mask)
+{
+	u64 word;
+
+	for (word = 0; word < slot_bitmap_words(os->slot); word++) {
+		u64 asked = word >= first / 64 && word < (first + npages + 63) / 64 ?
+				    mask[word - first / 64] : 0;
+
+		if (os->slot->dirty[word] != (before[word] & ~asked))
+			world_fail(w, 8, "CLEAR of %#llx in %#lx leaves %#lx, word %llu", asked,
+				   before[word], os->slot->dirty[word], word);
+	}
+}
+
+void world_clear(struct world *w, struct oslot *os)
+{
+	u64 words = slot_bitmap_words(os->slot), first = w->rnd(words), count, npages, rel;
+	unsigned long mask[MAX_WORDS], before[MAX_WORDS];
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	struct moment moment = begin(w);
+
+	count = 1 + w->rnd(words - first);
+	if (!w->rnd(3)) {
+		first = 0;
+		count = words;
+	}
+	first *= 64;
+	npages = min(count * 64, os->slot->npages - first);
+	make_mask(w, os, first, npages, mask);
+	world_interleave(w);
+	memcpy(before, os->slot->dirty, words * sizeof(before[0]));
+	dirty_clear(&w->mmu, os->slot, first, npages, mask, &batch);
+	check_cleared(w, os, before, first, npages, mask);
+	world_discharge(w, &batch);
+	/* Userspace copies what it asked for now. */
+	for (rel = first; rel < first + npages; rel++) {
+		if (!test_bit(rel - first, mask))
+			continue;
+		os->page[rel].owed[BITMAP] = 0;
+		if (test_bit(rel, before))
+			os->page[rel].cleared = moment.taken;
+	}
+	w->stats.clears++;
+}
+
+static struct oslot *by_serial(struct world *w, u32 serial)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_SLOT_IDS; i++)
+		if (w->oslot[i] && w->oslot[i]->serial == serial)
+			return w->oslot[i];
+	return NULL;
+}
+
+/* A caller that means no good writes to the ring what it likes. */
+static void scribble(struct world *w, struct vcpu *v)
+{
+	struct kvm_dirty_gfn *entry = &v->ring.entries[w->rnd(RING_SIZE)];
+	static const u32 flags[] = { 0, KVM_DIRTY_GFN_F_DIRTY, KVM_DIRTY_GFN_F_RESET, ~0u };
+
+	switch (w->rnd(3)) {
+	case 0:
+		entry->flags = flags[w->rnd(ARRAY_SIZE(flags))];
+		break;
+	case 1:
+		entry->slot = w->rnd(4) ? w->rnd(8) : ~w->rnd(2);
+		break;
+	default:
+		entry->offset = w->rnd(4) ? w->rnd(100) : ~0ull - w->rnd(2);
+		break;
+	}
+}
+
+void world_collect(struct world *w, struct vcpu *v, u32 max)
+{
+	for (; max && v->fetch != v->ring.head; max--, v->fetch++) {
+		struct kvm_dirty_gfn *entry = &v->ring.entries[v->fetch % RING_SIZE];
+		const struct shadow *was = &v->shadow[v->fetch % RING_SIZE];
+
+		if (w->hostile && !w->rnd(8))
+			scribble(w, v);
+		if (!w->hostile && (smp_load_acquire(&entry->flags) != KVM_DIRTY_GFN_F_DIRTY ||
+				    entry->slot != was->id || entry->offset != was->rel))
+			world_fail(w, 7, "ring entry %u is %u:%#llx, %u:%#llx was pushed", v->fetch,
+				   entry->slot, entry->offset, was->id, was->rel);
+		smp_store_release(&entry->flags, KVM_DIRTY_GFN_F_RESET);
+	}
+}
+
+/* How many entries of @v wait to be given back, by their flags. */
+static u32 harvested(const struct vcpu *v)
+{
+	u32 i = v->ring.tail;
+
+	while (i != v->ring.head &&
+	       (v->ring.entries[i % RING_SIZE].flags & KVM_DIRTY_GFN_F_RESET))
+		i++;
+	return i - v->ring.tail;
+}
+
+/* Entries [from, to) of @v are given back, and flushed: userspace copies their pages now. */
+static void account_reset(struct world *w, struct vcpu *v, u32 from, u32 to)
+{
+	for (; from != to; from++) {
+		const struct shadow *was = &v->shadow[from % RING_SIZE];
+		struct oslot *os = by_serial(w, was->serial);
+
+		w->stats.given_back++;
+		if (!os)
+			continue;
+		os->page[was->rel].in_rings--;
+		os->page[was->rel].owed[RING] = 0;
+	}
+}
+
+void world_reset(struct world *w)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	struct moment moment = begin(w);
+	u32 tail[NR_VCPUS];
+	unsigned int i;
+
+	for (i = 0; i < NR_VCPUS; i++) {
+		struct vcpu *v = &w->vcpu[i];
+		u32 expected = harvested(v), got;
+
+		tail[i] = v->ring.tail;
+		got = dirty_reset(&w->mmu, w->slots, &v->ring, &batch);
+		if (got != expected || v->ring.tail - tail[i] != got)
+			world_fail(w, 7, "RESET gives back %u of %u entries", got, expected);
+		if (w->hostile && (int)(v->fetch - v->ring.tail) < 0)
+			v->fetch = v->ring.tail;
+		world_interleave(w);
+	}
+	world_discharge(w, &batch);
+	for (i = 0; i < NR_VCPUS; i++)
+		account_reset(w, &w->vcpu[i], tail[i], w->vcpu[i].ring.tail);
+	oracle_check_ring_complete(w, moment.since);
+	w->stats.resets++;
+}

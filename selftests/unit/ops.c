@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The operations that a test strings together, one at a time. */
+#include "world.h"
+
+static const u32 slot_ids[] = { 0, 1, 2, 3, 31, SLOTS_MAX - 1, SLOTS_MAX };
+
+/* Places where a table of each level ends, and the end of all. */
+static const gfn_t places[] = {
+	0, 0x1fd, 0x3ffc0, 0x7ffffc1, 0x100003, EPT_MAX_GFN - 300,
+};
+
+static struct vcpu *pick_vcpu(struct world *w)
+{
+	return &w->vcpu[w->rnd(NR_VCPUS)];
+}
+
+static struct oslot *pick_logged(struct world *w)
+{
+	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
+
+	return os && slot_is_logged(os->slot) ? os : NULL;
+}
+
+/* The owner maps the page again, for all: that takes nothing away, so nobody is notified. */
+static void mend_page(struct world *w, gfn_t gfn)
+{
+	struct oslot *os = oracle_slot(w, gfn);
+	struct host_pte *pte = &fake_host.pte[host_index(slot_hva(os->slot, gfn))];
+
+	pte->no_mapping = false;
+	pte->may_write = true;
+}
+
+static void op_access(struct world *w)
+{
+	static const enum cpu_access kinds[] = { CPU_WRITE, CPU_WRITE, CPU_WRITE, CPU_READ,
+						 CPU_FETCH };
+	enum cpu_access access = kinds[w->rnd(ARRAY_SIZE(kinds))];
+	struct vcpu *v = pick_vcpu(w);
+	gfn_t gfn = world_pick_gfn(w);
+
+	world_trace(w, "access", v - w->vcpu, gfn, access);
+	if (vcpu_access(w, v, gfn, access) == ACC_ERROR && !w->rnd(4))
+		mend_page(w, gfn);
+}
+
+static void sweep(struct world *w, const struct oslot *os, struct vcpu *v, u64 n)
+{
+	bool back = w->rnd(2);
+	u64 i;
+
+	world_trace(w, "sweep", v - w->vcpu, os->slot->base, n);
+	for (i = 0; i < n; i++)
+		vcpu_access(w, v, os->slot->base + (back ? n - 1 - i : i), CPU_WRITE);
+}
+
+/* Writes a run of pages; then all is harvested, and a run without faults fills a whole log. */
+static void op_sweep(struct world *w)
+{
+	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
+	struct vcpu *v = pick_vcpu(w);
+	unsigned int i;
+	u64 n;
+
+	if (!os)
+		return;
+	n = min(os->slot->npages, 1ull + w->rnd(4 * PML_ENTRIES));
+	sweep(w, os, v, n);
+	if (!slot_is_logged(os->slot) || w->rnd(2))
+		return;
+	world_get(w, os);
+	if (w->manual)
+		world_clear(w, os);
+	for (i = 0; w->ring && i < NR_VCPUS; i++)
+		world_collect(w, &w->vcpu[i], RING_SIZE);
+	if (w->ring)
+		world_reset(w);
+	sweep(w, os, v, n);
+}
+
+static void op_exit(struct world *w)
+{
+	struct vcpu *v = pick_vcpu(w);
+
+	world_trace(w, "exit", v - w->vcpu, 0, 0);
+	vcpu_exit(w, v);
+}
+
+static void op_evict(struct world *w)
+{
+	unsigned int i, n = 1 + w->rnd(8);
+	struct vcpu *v = pick_vcpu(w);
+
+	world_trace(w, "evict", v - w->vcpu, n, 0);
+	for (i = 0; i < n; i++)
+		cpu_evict(&v->cpu, world_pick_gfn(w));
+}
+
+static void op_get(struct world *w)
+{
+	struct oslot *os = pick_logged(w);
+
+	if (!os)
+		return;
+	world_trace(w, "get", os->slot->id, os->slot->base, os->slot->npages);
+	world_get(w, os);
+}
+
+static void op_clear(struct world *w)
+{
+	struct oslot *os = pick_logged(w);
+
+	if (!os || !w->manual)
+		return;
+	world_trace(w, "clear", os->slot->id, os->slot->base, os->slot->npages);
+	world_clear(w, os);
+}
+
+static void op_collect(struct world *w)
+{
+	struct vcpu *v = pick_vcpu(w);
+	u32 n = w->rnd(4) ? RING_SIZE : w->rnd(64);
+
+	if (!w->ring || w->lazy)
+		return;
+	world_trace(w, "collect", v - w->vcpu, n, 0);
+	world_collect(w, v, n);
+}
+
+static void op_lazy(struct world *w)
+{
+	w->lazy = !w->rnd(6);
+	world_trace(w, "lazy", w->lazy, 0, 0);
+}
+
+static void op_reset(struct world *w)
+{
+	if (!w->ring || w->lazy)
+		return;
+	world_trace(w, "reset", 0, 0, 0);
+	world_reset(w);
+}
+
+/* The hypervisor writes to guest memory for the guest, in the vCPU's thread or not. */
+static void op_host_write(struct world *w)
+{
+	struct oslot *os = pick_logged(w);
+	struct vcpu *v = pick_vcpu(w);
+	bool in_thread = w->rnd(2);
+	u32 head = v->ring.head;
+	u64 rel;
+
+	if (!os || (w->ring && ring_is_soft_full(&v->ring)))
+		return;
+	rel = w->rnd(os->slot->npages);
+	world_trace(w, "host write", v - w->vcpu, os->slot->base + rel, in_thread);
+	if (in_thread) {
+		vcpu_exit(w, v);
+		head = v->ring.head;
+	}
+	dirty_record(os->slot, rel, in_thread && w->ring ? &v->ring : NULL);
+	oracle_written(w, os, rel, in_thread);
+	if (in_thread && w->ring)
+		oracle_pushed(w, v, head++, os, rel);
+	if (v->ring.head != head)
+		world_fail(w, 12, "a write by the host is recorded %d times too often",
+			   v->ring.head - head);
+}
+
+/* A range of the host's pages, mostly inside a slot. */
+static void pick_range(struct world *w, unsigned int *index, unsigned int *n)
+{
+	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
+	unsigned int rel;
+
+	if (!os) {
+		*index = w->rnd(HOST_PAGES);
+		*n = 1 + w->rnd(min(8, HOST_PAGES - (int)*index));
+		return;
+	}
+	rel = w->rnd(min(os->slot->npages, 32ull));
+	*index = host_index(os->slot->hva) + rel;
+	*n = w->rnd(8) ? 1 + w->rnd(8) : os->slot->npages;
+	*n = min(*n, HOST_PAGES - *index);
+}
+
+static void op_age(struct world *w)
+{
+	unsigned int index, n;
+	bool clear = w->rnd(4);
+
+	pick_range(w, &index, &n);
+	world_trace(w, clear ? "age" : "test young", index, n, 0);
+	world_age(w, index, n, clear);
+}
+
+/* What the host does with a page between the two halves of a notification. */
+static void change_page(struct world *w, unsigned int index, unsigned int how)
+{
+	struct host_pte *pte = &fake_host.pte[index];
+
+	switch (how) {
+	case 0: /* nothing after all */
+		break;
+	case 1: /* moved, or swapped out and in again */
+		host_replace(index);
+		break;
+	case 2: /* gone, and mostly comes back when it is asked for */
+		host_unmap(index);
+		break;
+	case 3: /* shared after a fork: a write copies */
+		pte->writable = false;
+		break;
+	case 4: /* mprotect */
+		pte->may_write = !pte->may_write;
+		break;
+	default: /* written back */
+		if (pte->present)
+			host_frame(pte->hfn)->written = host_frame(pte->hfn)->dirty = false;
+		break;
+	}
+	pte->no_mapping = how == 2 && !w->rnd(8);
+	/* A mapping that forbids writing is not left so for ever. */
+	if (how != 4)
+		pte->may_write = true;
+}
+
+static void op_invalidate(struct world *w)
+{
+	unsigned int index, n, i, how = w->rnd(6);
+
+	pick_range(w, &index, &n);
+	world_trace(w, "invalidate", index, n, how);
+	world_invalidate_begin(w, index, n);
+	world_interleave(w);
+	for (i = 0; i < n; i++)
+		change_page(w, index + i, how);
+	world_interleave(w);
+	world_invalidate_end(w);
+}
+
+/* Pages of a new slot: mostly few, some that fill a log, some that take two holds of the lock. */
+static u64 pick_size(struct world *w)
+{
+	unsigned int choice = w->rnd(24);
+
+	if (choice == 0)
+		return MAX_SLOT_PAGES - w->rnd(300);
+	if (choice < 4)
+		return PML_ENTRIES + w->rnd(300);
+	return 1 + w->rnd(choice < 8 ? 600 : 80);
+}
+
+static void op_slot(struct world *w)
+{
+	struct kvm_userspace_memory_region region = {};
+	unsigned int i = w->rnd(NR_SLOT_IDS);
+	struct oslot *os = w->oslot[i];
+
+	region.slot = slot_ids[w->rnd(32) ? i : NR_SLOT_IDS];
+	region.flags = w->rnd(4) ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+	region.flags |= w->rnd(8) ? 0 : KVM_MEM_READONLY;
+	region.guest_phys_addr = (places[w->rnd(ARRAY_SIZE(places))] + w->rnd(150)) << PAGE_SHIFT;
+	if (os) {
+		region.flags = os->slot->flags;
+		region.memory_size = w->rnd(2) ? os->slot->npages << PAGE_SHIFT : 0;
+		region.userspace_addr = os->slot->hva;
+	} else {
+		region.memory_size = pick_size(w) << PAGE_SHIFT;
+		region.userspace_addr = host_hva(w->rnd(HOST_PAGES - MAX_SLOT_PAGES));
+	}
+	if (!w->rnd(32))
+		region.guest_phys_addr += 1 + w->rnd(4095);
+	if (!w->rnd(32))
+		region.memory_size <<= 1 + w->rnd(20);
+	world_trace(w, "slot", region.slot, region.guest_phys_addr,
+		    region.memory_size | region.flags);
+	world_set_region(w, &region);
+}
+
+/* Logging on or off; before it a moment in which all SPTEs may grow old (invariant 4). */
+static void op_flags(struct world *w)
+{
+	struct kvm_userspace_memory_region region = {};
+	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
+
+	if (!os)
+		return;
+	region.slot = os->slot->id;
+	region.flags = os->slot->flags ^ KVM_MEM_LOG_DIRTY_PAGES;
+	region.guest_phys_addr = os->slot->base << PAGE_SHIFT;
+	region.memory_size = os->slot->npages << PAGE_SHIFT;
+	region.userspace_addr = os->slot->hva;
+	world_trace(w, "flags", region.slot, region.guest_phys_addr, region.flags);
+	if (w->rnd(2))
+		world_age(w, host_index(os->slot->hva), os->slot->npages, true);
+	world_set_region(w, &region);
+}
+
+/* An access while memory is short, or while the host has bad news. */
+static void op_trouble(struct world *w)
+{
+	static const int errors[] = { -EFAULT, -EHWPOISON, -EINTR, -EAGAIN };
+	gfn_t gfn = world_pick_gfn(w);
+	struct vcpu *v = pick_vcpu(w);
+	unsigned int n = w->rnd(6);
+
+	world_trace(w, "trouble", v - w->vcpu, gfn, n);
+	w->injected = true;
+	if (n < 4) {
+		env_fail_at(1 + n);
+	} else {
+		fake_host.fail_next = errors[w->rnd(ARRAY_SIZE(errors))];
+	}
+	vcpu_access(w, v, gfn, w->rnd(2) ? CPU_WRITE : CPU_READ);
+	env_fail_at(0);
+	fake_host.fail_next = 0;
+	w->injected = false;
+}
+
+static const struct {
+	void (*run)(struct world *w);
+	unsigned int weight;
+} ops[] = {
+	{ op_access, 1500 }, { op_sweep, 8 },   { op_exit, 30 },	 { op_evict, 60 },
+	{ op_get, 20 },	     { op_clear, 30 },  { op_collect, 40 },	 { op_reset, 30 },
+	{ op_age, 60 },	     { op_flags, 10 },  { op_invalidate, 40 }, { op_slot, 12 },
+	{ op_trouble, 20 },  { op_host_write, 20 }, { op_lazy, 6 }, { oracle_audit, 1 },
+};
+
+void world_op(struct world *w)
+{
+	unsigned int i, total = 0, choice;
+
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		total += ops[i].weight;
+	choice = w->rnd(total);
+	w->race_budget = w->racy ? 6 : 0;
+	for (i = 0; choice >= ops[i].weight; i++)
+		choice -= ops[i].weight;
+	ops[i].run(w);
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What must hold, by flat arrays: see world.h. */
+#include "world.h"
+
+struct oslot *oracle_slot(struct world *w, gfn_t gfn)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_SLOT_IDS; i++) {
+		struct oslot *os = w->oslot[i];
+
+		if (os && gfn >= os->slot->base && gfn < os->slot->base + os->slot->npages)
+			return os;
+	}
+	return NULL;
+}
+
+void oracle_written(struct world *w, struct oslot *os, u64 rel, bool to_ring)
+{
+	struct tracked *page = &os->page[rel];
+
+	page->touched = ++w->clock;
+	if (!page->owed[BITMAP])
+		page->owed[BITMAP] = w->clock;
+	if (w->ring && to_ring && !page->owed[RING])
+		page->owed[RING] = w->clock;
+}
+
+void oracle_access(struct world *w, gfn_t gfn, hfn_t hfn, bool write)
+{
+	struct oslot *os = oracle_slot(w, gfn);
+	const struct host_pte *pte;
+
+	if (!os)
+		world_fail(w, 9, "the guest reaches gfn %#llx, which is in no slot", gfn);
+	pte = &fake_host.pte[host_index(slot_hva(os->slot, gfn))];
+	if (!pte->present || pte->hfn != hfn)
+		world_fail(w, 10, "gfn %#llx goes to page %#llx, the host has %#llx", gfn, hfn,
+			   pte->present ? pte->hfn : 0);
+	if (write && ((os->slot->flags & KVM_MEM_READONLY) || !pte->may_write || !pte->writable))
+		world_fail(w, 10, "the guest writes gfn %#llx, which is read-only", gfn);
+	host_guest_access(hfn, write);
+	if (write && slot_is_logged(os->slot))
+		oracle_written(w, os, gfn - os->slot->base, true);
+	w->stats.writes += write;
+	w->stats.reads += !write;
+}
+
+void oracle_pushed(struct world *w, struct vcpu *v, u32 index, struct oslot *os, u64 rel)
+{
+	const struct kvm_dirty_gfn *entry = &v->ring.entries[index % RING_SIZE];
+
+	if (entry->slot != os->slot->id || entry->offset != rel ||
+	    entry->flags != KVM_DIRTY_GFN_F_DIRTY)
+		world_fail(w, 1, "order: ring entry %u is page %u:%#llx (flags %u), not %u:%#llx",
+			   index, entry->slot, entry->offset, entry->flags, os->slot->id, rel);
+	v->shadow[index % RING_SIZE] = (struct shadow){ os->serial, os->slot->id, rel };
+	os->page[rel].in_rings++;
+	w->stats.pushes++;
+}
+
+void oracle_check_get(struct world *w, struct oslot *os, const unsigned long *words,
+		      const struct moment *moment, bool taken)
+{
+	const struct slot *slot = os->slot;
+	u64 rel;
+
+	for (rel = 0; rel < slot->npages; rel++) {
+		struct tracked *page = &os->page[rel];
+		bool told = test_bit(rel, words);
+
+		if (told && page->touched <= page->cleared)
+			world_fail(w, 3, "page %u:%#llx is reported, nobody wrote it since", slot->id,
+				   rel);
+		if (!told && page->owed[BITMAP] && page->owed[BITMAP] <= moment->since)
+			world_fail(w, 1, "lost: page %u:%#llx was written at %u, not told at %u",
+				   slot->id, rel, page->owed[BITMAP], moment->since);
+		if (!told || !taken)
+			continue;
+		page->cleared = moment->taken;
+		page->owed[BITMAP] = 0;
+		w->stats.reported++;
+	}
+	if (rel % 64 && words[rel / 64] >> (rel % 64))
+		world_fail(w, 8, "bits beyond the end of slot %u are set", slot->id);
+}
+
+/* All logs are drained: what is owed since @since stands in some ring. */
+void oracle_check_ring_complete(struct world *w, u32 since)
+{
+	unsigned int i;
+	u64 rel;
+
+	if (!w->ring || w->hostile)
+		return;
+	for (i = 0; i < NR_SLOT_IDS; i++) {
+		struct oslot *os = w->oslot[i];
+
+		if (!os || !slot_is_logged(os->slot))
+			continue;
+		for (rel = 0; rel < os->slot->npages; rel++) {
+			const struct tracked *page = &os->page[rel];
+
+			if (page->owed[RING] && page->owed[RING] <= since && !page->in_rings)
+				world_fail(w, 1, "lost: page %u:%#llx was written at %u, in no ring",
+					   os->slot->id, rel, page->owed[RING]);
+		}
+	}
+}
+
+/* The rules of api.rst again, in the plainest words. */
+int oracle_classify(struct world *w, const struct kvm_userspace_memory_region *region)
+{
+	unsigned __int128 first = region->guest_phys_addr;
+	unsigned __int128 last = first + region->memory_size;
+	unsigned __int128 limit = ((unsigned __int128)EPT_MAX_GFN + 1) << PAGE_SHIFT;
+	const struct slot *old = NULL;
+	bool overlap = false;
+	unsigned int i;
+
+	if (region->slot >= SLOTS_MAX || region->flags & ~3u || region->memory_size % 4096 ||
+	    region->guest_phys_addr % 4096 || region->userspace_addr % 4096 ||
+	    (unsigned __int128)region->userspace_addr + region->memory_size > ~0ull ||
+	    (region->memory_size && last > limit) || region->memory_size / 4096 > 0x7fffffff)
+		return -EINVAL;
+	for (i = 0; i < NR_SLOT_IDS; i++) {
+		const struct slot *slot = w->oslot[i] ? w->oslot[i]->slot : NULL;
+
+		if (!slot)
+			continue;
+		if (slot->id == region->slot)
+			old = slot;
+		else if (first < (slot->base + slot->npages) * 4096 && slot->base * 4096 < last)
+			overlap = true;
+	}
+	if (!region->memory_size)
+		return old ? SLOT_DELETE : -EINVAL;
+	if (!old)
+		return overlap ? -EEXIST : SLOT_CREATE;
+	if (old->npages * 4096 != region->memory_size || old->hva != region->userspace_addr ||
+	    (old->flags & KVM_MEM_READONLY) != (region->flags & KVM_MEM_READONLY))
+		return -EINVAL;
+	if (old->base * 4096 != region->guest_phys_addr)
+		return overlap ? -EEXIST : SLOT_MOVE;
+	return old->flags == region->flags ? SLOT_NOTHING : SLOT_FLAGS;
+}
+
+void oracle_audit(struct world *w)
+{
+	long mapped = 0;
+	unsigned int i;
+	u64 rel;
+
+	read_lock(&w->mmu.lock);
+	for (i = 0; i < NR_SLOT_IDS; i++) {
+		struct oslot *os = w->oslot[i];
+
+		for (rel = 0; os && rel < os->slot->npages; rel++)
+			mapped += spte_maps_page(ept_get(&w->mmu, os->slot->base + rel));
+	}
+	read_unlock(&w->mmu.lock);
+	if (mapped != atomic_long_read(&w->mmu.nr_pages))
+		world_fail(w, 9, "%ld pages are mapped, %ld are counted", mapped,
+			   atomic_long_read(&w->mmu.nr_pages));
+	if (!host_no_refs())
+		env_die("a reference to a host page is left");
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Changes of slots as uapi/ makes them, and the host's notifications as
+ * mmu/host.c takes them.  In between, the guest runs on.
+ */
+#include "world.h"
+
+static struct slot *make_slot(struct world *w, const struct kvm_userspace_memory_region *region)
+{
+	struct slot *slot = slot_alloc(region);
+
+	if (!slot || !(region->flags & KVM_MEM_LOG_DIRTY_PAGES))
+		return slot;
+	slot->dirty = slot_bitmap_alloc(slot->npages, w->initially_set);
+	if (!slot->dirty) {
+		slot_free(slot);
+		return NULL;
+	}
+	return slot;
+}
+
+static struct oslot *make_oslot(struct world *w, struct slot *slot)
+{
+	struct oslot *os = calloc(1, sizeof(*os));
+	u64 rel;
+
+	if (!os)
+		env_die("the machine itself is out of memory");
+	os->slot = slot;
+	os->serial = ++w->serial;
+	if (w->initially_set && slot_is_logged(slot))
+		for (rel = 0; rel < slot->npages; rel++)
+			os->page[rel].touched = w->clock;
+	return os;
+}
+
+/* PML goes on or off with the first or last logged slot, by an exit of every vCPU. */
+static void arm_pml(struct world *w)
+{
+	bool on = false;
+	unsigned int i;
+
+	for (i = 0; i < NR_SLOT_IDS; i++)
+		on |= w->oslot[i] && slot_is_logged(w->oslot[i]->slot);
+	for (i = 0; i < NR_VCPUS; i++) {
+		struct vcpu *v = &w->vcpu[i];
+
+		if (!w->mmu.caps.pml || v->cpu.pml_on == on)
+			continue;
+		vcpu_exit(w, v);
+		v->cpu.pml_on = on;
+		world_interleave(w);
+	}
+}
+
+static unsigned int oslot_place(struct world *w, const struct oslot *os)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_SLOT_IDS; i++)
+		if (w->oslot[i] == os)
+			return i;
+	env_die("no place for one more slot");
+}
+
+static void zap_slot(struct world *w, struct oslot *os)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	struct slot *slot = os->slot;
+
+	slot->dying = true;
+	world_interleave(w);
+	/* A notifier may have zapped the same and not have flushed yet. */
+	batch.flush = true;
+	write_lock(&w->mmu.lock);
+	ept_zap(&w->mmu, slot, slot->base, slot->base + slot->npages, &batch);
+	write_unlock(&w->mmu.lock);
+	world_discharge(w, &batch);
+	memset(w->accessed + host_index(slot->hva), 0, slot->npages * sizeof(w->accessed[0]));
+}
+
+/* Logging is on: flush, whatever dirty_start() changed; from here on nothing is lost. */
+static void start_logging(struct world *w, struct oslot *os)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	u64 rel;
+
+	world_interleave(w);
+	dirty_start(&w->mmu, os->slot, &batch);
+	world_discharge(w, &batch);
+	for (rel = 0; rel < os->slot->npages; rel++) {
+		struct tracked *page = &os->page[rel];
+
+		page->owed[BITMAP] = 0;
+		page->owed[RING] = 0;
+		/* A zap meanwhile may have told of a write from before: not wrong, not owed. */
+		if (test_bit(rel, os->slot->dirty))
+			page->touched = w->clock;
+	}
+	w->stats.log_on++;
+}
+
+static void publish(struct world *w, struct slots *slots, struct oslot *old, struct oslot *os)
+{
+	/* Where the old one stood, or in a free place. */
+	unsigned int place = oslot_place(w, old);
+
+	kvfree(w->slots);
+	w->slots = slots;
+	w->oslot[place] = os;
+}
+
+static int change(struct world *w, struct oslot *old, enum slot_change what,
+		  const struct kvm_userspace_memory_region *region)
+{
+	struct slot *slot = NULL;
+	struct oslot *os = NULL;
+	struct slots *slots;
+
+	if (what != SLOT_DELETE) {
+		slot = make_slot(w, region);
+		if (!slot)
+			return -ENOMEM;
+	}
+	slots = slots_change(w->slots, old ? old->slot : NULL, slot);
+	if (!slots) {
+		slot_free(slot);
+		return -ENOMEM;
+	}
+	if (what == SLOT_DELETE || what == SLOT_MOVE)
+		zap_slot(w, old);
+	if (slot)
+		os = make_oslot(w, slot);
+	publish(w, slots, old, os);
+	arm_pml(w);
+	if (slot && slot_is_logged(slot))
+		start_logging(w, os);
+	if (old) {
+		slot_free(old->slot);
+		free(old);
+	}
+	return 0;
+}
+
+void world_set_region(struct world *w, const struct kvm_userspace_memory_region *region)
+{
+	int expected = oracle_classify(w, region);
+	int what = slots_classify(w->slots, region, EPT_MAX_GFN);
+	struct oslot *old = NULL;
+	unsigned int i, fail_at;
+
+	if (what != expected)
+		world_fail(w, 9, "slot %u at %#llx+%#llx is judged %d, not %d", region->slot,
+			   region->guest_phys_addr, region->memory_size, what, expected);
+	if (what <= 0 || region->memory_size / PAGE_SIZE > MAX_SLOT_PAGES)
+		return;
+	for (i = 0; i < NR_SLOT_IDS; i++)
+		if (w->oslot[i] && w->oslot[i]->slot->id == region->slot)
+			old = w->oslot[i];
+
+	/* Every allocation in turn fails; nothing may have changed then. */
+	for (fail_at = w->rnd(8) ? 0 : 1;; fail_at++) {
+		u64 generation = w->slots->generation;
+		unsigned int allocs;
+		int ret;
+
+		if (!fail_at) {
+			if (change(w, old, what, region))
+				env_die("a slot cannot be changed");
+			break;
+		}
+		env_fail_at(fail_at);
+		w->injected = true;
+		ret = change(w, old, what, region);
+		w->injected = false;
+		allocs = env_allocs();
+		env_fail_at(0);
+		if (!ret)
+			break;
+		if (ret != -ENOMEM || allocs < fail_at || w->slots->generation != generation)
+			world_fail(w, 9, "a change without memory gives %d", ret);
+		w->stats.enomem++;
+	}
+	w->stats.slots_made += what == SLOT_CREATE;
+	w->stats.slots_gone += what == SLOT_DELETE;
+	w->stats.slots_moved += what == SLOT_MOVE;
+	w->stats.log_off += what == SLOT_FLAGS && !(region->flags & KVM_MEM_LOG_DIRTY_PAGES);
+}
+
+/* The GFNs of @slot that pages [index, index + n) of the host stand behind. */
+static bool to_gfns(const struct slot *slot, unsigned int index, unsigned int n, gfn_t *first,
+		    gfn_t *end)
+{
+	unsigned int slot_first = host_index(slot->hva), slot_end = slot_first + slot->npages;
+	unsigned int from = max(index, slot_first), to = min(index + n, slot_end);
+
+	if (from >= to)
+		return false;
+	*first = slot->base + (from - slot_first);
+	*end = slot->base + (to - slot_first);
+	return true;
+}
+
+/* After the flush: the pages are in no SPTE and no TLB, and their writes are told. */
+static void check_gone(struct world *w, const struct slot *slot, gfn_t first, gfn_t end)
+{
+	unsigned int i;
+	gfn_t gfn;
+
+	for (gfn = first; gfn < end; gfn++) {
+		const struct host_pte *pte = &fake_host.pte[host_index(slot_hva(slot, gfn))];
+
+		if (spte_maps_page(ept_get(&w->mmu, gfn)))
+			world_fail(w, 10, "gfn %#llx is mapped after the invalidation", gfn);
+		for (i = 0; i < NR_VCPUS; i++)
+			if (cpu_cached(&w->vcpu[i].cpu, gfn))
+				world_fail(w, 10, "gfn %#llx is cached after the invalidation", gfn);
+		if (pte->present && host_frame(pte->hfn)->written && !host_frame(pte->hfn)->dirty)
+			world_fail(w, 10, "the host was not told that gfn %#llx was written", gfn);
+	}
+}
+
+void world_invalidate_begin(struct world *w, unsigned int index, unsigned int n)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	gfn_t first, end;
+	unsigned int i;
+
+	/* What somebody else zapped and has not flushed yet is not left to him. */
+	batch.flush = host_race_start(&w->mmu, host_hva(index), host_hva(index + n));
+	w->windows++;
+	for (i = 0; i < w->slots->nr; i++) {
+		struct slot *slot = w->slots->slot[i];
+
+		if (!to_gfns(slot, index, n, &first, &end))
+			continue;
+		batch.flush |= slot->dying;
+		write_lock(&w->mmu.lock);
+		ept_zap(&w->mmu, slot, first, end, &batch);
+		write_unlock(&w->mmu.lock);
+	}
+	world_discharge(w, &batch);
+	for (i = 0; i < w->slots->nr; i++)
+		if (to_gfns(w->slots->slot[i], index, n, &first, &end))
+			check_gone(w, w->slots->slot[i], first, end);
+	memset(w->accessed + index, 0, n * sizeof(w->accessed[0]));
+	w->stats.invalidations++;
+}
+
+void world_invalidate_end(struct world *w)
+{
+	host_race_end(&w->mmu);
+	w->windows--;
+}
+
+/* A CPU walked to one of the pages behind these GFNs since they were last aged. */
+static bool any_accessed(const struct world *w, const struct slot *slot, gfn_t first, gfn_t end)
+{
+	for (; first < end; first++)
+		if (w->accessed[host_index(slot_hva(slot, first))])
+			return true;
+	return false;
+}
+
+bool world_age(struct world *w, unsigned int index, unsigned int n, bool clear)
+{
+	bool young = false, expected = false;
+	gfn_t first, end;
+	unsigned int i;
+
+	write_lock(&w->mmu.lock);
+	for (i = 0; i < w->slots->nr; i++) {
+		const struct slot *slot = w->slots->slot[i];
+
+		if (!to_gfns(slot, index, n, &first, &end))
+			continue;
+		expected |= any_accessed(w, slot, first, end);
+		young |= ept_age(&w->mmu, first, end, clear);
+	}
+	if (clear)
+		memset(w->accessed + index, 0, n * sizeof(w->accessed[0]));
+	write_unlock(&w->mmu.lock);
+	if (expected && !young)
+		world_fail(w, 5, "host pages %#x+%#x were accessed and look old", index, n);
+	w->stats.aged++;
+	return young;
+}

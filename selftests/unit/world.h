@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A VM with fake vCPUs on the real MMU, and beside it an oracle: flat arrays
+ * that say of each page what each harvester is still owed.  What uapi/ and
+ * vmx/ do around the MMU (publish, arm, discharge) is done here the same way.
+ * Every choice comes from one source, a random one or a fuzzer's bytes.
+ *
+ * Time is a clock that goes on with every event that a harvest may tell of.
+ */
+#ifndef VELLUM_UNIT_WORLD_H
+#define VELLUM_UNIT_WORLD_H
+
+#include "fake_cpu.h"
+#include "fake_host.h"
+#include "mmu/fault.h"
+
+#define NR_VCPUS 3
+#define NR_SLOT_IDS 6
+#define MAX_SLOT_PAGES 4400
+#define MAX_TRIES 12
+#define TRACE_OPS 40
+#define RING_SIZE 1024
+
+enum world_mode { MODE_PML, MODE_SCAN, MODE_WRPROT, MODE_SOFT, NR_MODES };
+extern const char *const world_mode_names[NR_MODES];
+
+enum tracker { BITMAP, RING, NR_TRACKERS };
+
+/* What the oracle knows of one page of a slot. */
+struct tracked {
+	u32 touched;		/* the last event that a bitmap may tell of */
+	u32 cleared;		/* the bitmap's owner took it then */
+	u32 owed[NR_TRACKERS];	/* the first write not reported yet; 0: none */
+	u16 in_rings;		/* entries in rings */
+};
+
+/* When a harvest began, and when it began to take. */
+struct moment {
+	u32 since;
+	u32 taken;
+};
+
+/* The oracle's half of a slot: from its publication until the next. */
+struct oslot {
+	struct slot *slot;
+	u32 serial;
+	unsigned long shown[BITS_TO_LONGS(MAX_SLOT_PAGES)]; /* the last GET's, for CLEAR */
+	struct tracked page[MAX_SLOT_PAGES];
+};
+
+/* What a ring entry was when it was pushed. */
+struct shadow {
+	u32 serial;
+	u32 id;
+	u64 rel;
+};
+
+struct vcpu {
+	struct fake_cpu cpu;
+	struct ring ring;
+	struct table_cache tables;
+	bool busy;	/* in the kernel: no guest code runs */
+	u32 fetch;	/* userspace's index into the ring */
+	struct shadow shadow[RING_SIZE];
+};
+
+struct world_op {
+	const char *name;
+	u64 a, b, c;
+};
+
+struct world_stats {
+	u64 reads, writes, faults, mmio, errors, spins, logged, log_full, pushes, ring_full;
+	u64 gets, clears, resets, reported, given_back, invalidations, aged, copied;
+	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races;
+};
+
+struct world {
+	struct mmu mmu;
+	struct slots *slots;
+	enum world_mode mode;
+	bool ring, manual, initially_set, hostile, racy;
+	struct vcpu vcpu[NR_VCPUS];
+	struct oslot *oslot[NR_SLOT_IDS];
+	bool accessed[HOST_PAGES]; /* by a walk, since the page was last aged or zapped */
+	u32 clock, serial;
+	u32 (*rnd)(u32 n); /* [0, n) */
+	unsigned int depth;
+	unsigned int windows;	/* invalidations under way */
+	bool injected;		/* an error was asked for */
+	bool lazy;		/* userspace leaves the rings alone for a while */
+	unsigned int race_budget;
+	gfn_t hot;		/* where races are likely to hurt */
+	struct world_stats stats;
+	struct world_op trace[TRACE_OPS];
+	unsigned int nr_trace;
+};
+
+/* Ends the test: @invariant is a number of the design. */
+void world_fail(struct world *w, int invariant, const char *fmt, ...) __printf(3, 4)
+	__attribute__((__noreturn__));
+void world_trace(struct world *w, const char *name, u64 a, u64 b, u64 c);
+void world_print_trace(const struct world *w);
+
+/* world.c: the VM. */
+void world_init(struct world *w, enum world_mode mode, u32 (*rnd)(u32 n));
+/* Takes it all down, and checks that nothing is left or lost. */
+void world_exit(struct world *w);
+enum access_outcome { ACC_DONE, ACC_MMIO, ACC_ERROR, ACC_SPIN, ACC_FULL };
+enum access_outcome vcpu_access(struct world *w, struct vcpu *v, gfn_t gfn, enum cpu_access access);
+/* A VM exit: the log is read. */
+void vcpu_exit(struct world *w, struct vcpu *v);
+void world_exit_all(struct world *w);
+/* Guests run for a moment, in the middle of something else. */
+void world_interleave(struct world *w);
+/* What vmx does with a batch: every vCPU drains and flushes, then tables die. */
+void world_discharge(struct world *w, struct tlb_batch *batch);
+gfn_t world_pick_gfn(struct world *w);
+
+/* slots.c: changes of slots, and the host's notifications. */
+void world_set_region(struct world *w, const struct kvm_userspace_memory_region *region);
+void world_invalidate_begin(struct world *w, unsigned int index, unsigned int n);
+void world_invalidate_end(struct world *w);
+bool world_age(struct world *w, unsigned int index, unsigned int n, bool clear);
+
+/* oracle.c */
+struct oslot *oracle_slot(struct world *w, gfn_t gfn);
+static inline struct tracked *oracle_page(struct oslot *os, gfn_t gfn)
+{
+	return &os->page[gfn - os->slot->base];
+}
+
+void oracle_access(struct world *w, gfn_t gfn, hfn_t hfn, bool write);
+void oracle_written(struct world *w, struct oslot *os, u64 rel, bool to_ring);
+/* The entry that @v's ring holds at @index must be page @rel of @os. */
+void oracle_pushed(struct world *w, struct vcpu *v, u32 index, struct oslot *os, u64 rel);
+void oracle_check_get(struct world *w, struct oslot *os, const unsigned long *words,
+		      const struct moment *moment, bool taken);
+void oracle_check_ring_complete(struct world *w, u32 since);
+int oracle_classify(struct world *w, const struct kvm_userspace_memory_region *region);
+/* The counts the MMU keeps are what stands in its tables. */
+void oracle_audit(struct world *w);
+
+/* harvest.c: what userspace takes. */
+void world_get(struct world *w, struct oslot *os);
+void world_clear(struct world *w, struct oslot *os);
+void world_collect(struct world *w, struct vcpu *v, u32 max);
+void world_reset(struct world *w);
+
+/* ops.c: one operation of the caller's source. */
+void world_op(struct world *w);
+
+#endif
