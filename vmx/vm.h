@@ -49,10 +49,10 @@ void vm_get(struct vm *vm);
 void vm_put(struct vm *vm); /* the last one frees the VM and its vCPUs */
 
 /*
- * Discharges @batch: when it returns every vCPU has left the guest at least
- * once since the call, has drained its PML log into the trackers, will INVEPT
- * before it enters again if @batch->flush, and the dead tables are freed.
- * Interrupts on; no spinlock but the MMU's write lock may be held.
+ * Discharges @batch: if it asks for a flush, then when this returns every vCPU
+ * has left the guest at least once since the call, has drained its PML log into
+ * the trackers and will INVEPT before it enters again; the dead tables are
+ * freed.  Interrupts on; no spinlock but the MMU's write lock may be held.
  */
 void tlb_discharge(struct vm *vm, struct tlb_batch *batch);
 
