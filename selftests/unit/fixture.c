@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The small VM of fixture.h. */
+#include "fixture.h"
+
+#define RING_ENTRIES 1024
+
+u64 fixture_rnd(void)
+{
+	static u64 state = 88172645463325252ull;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+void fixture_init(struct fixture *f, enum fixture_mode mode)
+{
+	memset(f, 0, sizeof(*f));
+	fake_host_reset();
+	rwlock_init(&f->mmu.lock);
+	f->mmu.caps = (struct mmu_caps){ .ad = mode != FIX_SOFT, .pml = mode == FIX_PML };
+	f->mmu.kind = mmu_choose_kind(f->mmu.caps, mode != FIX_SCAN);
+	f->slots = kvzalloc(sizeof(*f->slots), GFP_KERNEL);
+	if (!f->slots || ept_init(&f->mmu) ||
+	    (mode != FIX_SCAN && ring_init(&f->ring, RING_ENTRIES)))
+		env_die("fixture_init: no memory");
+	cpu_init(&f->cpu, &f->mmu);
+	f->cpu.pml_on = mode == FIX_PML;
+}
+
+void fixture_exit(struct fixture *f)
+{
+	unsigned int i;
+
+	ept_destroy(&f->mmu);
+	table_cache_drain(&f->tables);
+	for (i = 0; i < f->slots->nr; i++)
+		slot_free(f->slots->slot[i]);
+	kvfree(f->slots);
+	ring_destroy(&f->ring);
+	CHECK_EQ(atomic_long_read(&f->mmu.nr_tables), 0);
+	CHECK_EQ(atomic_long_read(&f->mmu.nr_pages), 0);
+	CHECK_EQ(atomic_long_read(&mmu_tables_alive), 0);
+	CHECK(host_no_refs());
+	CHECK(host_lost_dirt() < 0);
+}
+
+struct slot *fixture_slot(struct fixture *f, u32 id, gfn_t base, u64 npages, unsigned int index,
+			  u32 flags)
+{
+	const struct kvm_userspace_memory_region region = {
+		.slot = id,
+		.flags = flags,
+		.guest_phys_addr = base << PAGE_SHIFT,
+		.memory_size = npages << PAGE_SHIFT,
+		.userspace_addr = host_hva(index),
+	};
+	struct slot *slot = slot_alloc(&region);
+	struct slots *slots;
+
+	if (slot && (flags & KVM_MEM_LOG_DIRTY_PAGES))
+		slot->dirty = slot_bitmap_alloc(npages, false);
+	slots = slots_change(f->slots, NULL, slot);
+	if (!slot || !slots)
+		env_die("fixture_slot: no memory");
+	kvfree(f->slots);
+	f->slots = slots;
+	return slot;
+}
+
+int fixture_fault(struct fixture *f, gfn_t gfn, enum cpu_access access)
+{
+	const struct fault fault = {
+		.gpa = gfn << PAGE_SHIFT | 0x123,
+		.write = access == CPU_WRITE,
+		.fetch = access == CPU_FETCH,
+	};
+
+	return mmu_fault(&f->mmu, f->slots, &fault, &f->tables,
+			 f->ring.entries ? &f->ring : NULL);
+}
+
+unsigned int fixture_drain(struct fixture *f)
+{
+	unsigned int n = pml_drain(f->cpu.log, f->cpu.index, f->slots,
+				   f->ring.entries ? &f->ring : NULL);
+
+	cpu_log_reset(&f->cpu);
+	return n;
+}
+
+bool fixture_touch(struct fixture *f, gfn_t gfn, enum cpu_access access)
+{
+	enum cpu_result result;
+	unsigned int try;
+	hfn_t hfn;
+
+	for (try = 0; try < 8; try++) {
+		result = cpu_access(&f->cpu, gfn, access, &hfn);
+		if (result == CPU_DONE) {
+			host_guest_access(hfn, access == CPU_WRITE);
+			return true;
+		}
+		fixture_drain(f);
+		if (result != CPU_PML_FULL && fixture_fault(f, gfn, access) != FAULT_FIXED)
+			return false;
+	}
+	return false;
+}
+
+void fixture_discharge(struct fixture *f, struct tlb_batch *batch)
+{
+	fixture_drain(f);
+	if (batch->flush)
+		cpu_flush(&f->cpu);
+	ept_free_dead(batch);
+}

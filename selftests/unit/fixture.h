@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A VM of one fake vCPU for the tests of single functions: an MMU of a given
+ * kind, slots, a ring, and the fake host behind them.
+ */
+#ifndef VELLUM_UNIT_FIXTURE_H
+#define VELLUM_UNIT_FIXTURE_H
+
+#include "fake_cpu.h"
+#include "fake_host.h"
+#include "mmu/fault.h"
+#include "tap.h"
+
+enum fixture_mode { FIX_PML, FIX_SCAN, FIX_WRPROT, FIX_SOFT, NR_FIX_MODES };
+
+struct fixture {
+	struct mmu mmu;
+	struct slots *slots;
+	struct ring ring;
+	struct table_cache tables;
+	struct fake_cpu cpu;
+};
+
+void fixture_init(struct fixture *f, enum fixture_mode mode);
+void fixture_exit(struct fixture *f);
+/* Host pages from @index on; KVM_MEM_* in @flags.  Logged slots get a bitmap. */
+struct slot *fixture_slot(struct fixture *f, u32 id, gfn_t base, u64 npages, unsigned int index,
+			  u32 flags);
+int fixture_fault(struct fixture *f, gfn_t gfn, enum cpu_access access);
+/* Accesses until it is done: drains the log at each exit.  False: MMIO or an error. */
+bool fixture_touch(struct fixture *f, gfn_t gfn, enum cpu_access access);
+/* Reads the log, empties it. */
+unsigned int fixture_drain(struct fixture *f);
+/* Drains, flushes, frees tables. */
+void fixture_discharge(struct fixture *f, struct tlb_batch *batch);
+u64 fixture_rnd(void);
+
+#endif

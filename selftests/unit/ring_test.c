@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The dirty ring (invariant 7), and a userspace that means no good. */
+#include "mmu/ring.h"
+#include "tap.h"
+
+#define SIZE 1024u
+
+static u32 flags_of(const struct ring *ring, u32 index)
+{
+	return smp_load_acquire(&ring->entries[index % ring->size].flags);
+}
+
+static void harvest(struct ring *ring, u32 index)
+{
+	smp_store_release(&ring->entries[index % ring->size].flags, KVM_DIRTY_GFN_F_RESET);
+}
+
+TEST(sizes_are_powers_of_two_with_room_for_the_reserve)
+{
+	const u64 entry = sizeof(struct kvm_dirty_gfn);
+	u64 n;
+
+	CHECK_EQ(entry, 16);
+	for (n = 1; n <= 4 * RING_MAX_ENTRIES; n *= 2) {
+		int expected = n > RING_MAX_ENTRIES ? -E2BIG : n <= RING_RESERVE ? -EINVAL : n;
+
+		CHECK_EQ(ring_entries(n * entry), expected);
+		CHECK_EQ(ring_entries(n * entry + entry), -EINVAL);
+		CHECK_EQ(ring_entries(n * entry - 1), -EINVAL);
+	}
+	CHECK_EQ(ring_entries(0), -EINVAL);
+	CHECK_EQ(ring_entries(1), -EINVAL);
+	CHECK_EQ(ring_entries(1ull << 63), -E2BIG);
+	CHECK_EQ(ring_entries(~0ull), -EINVAL);
+	/* What a size must have: soft full is not full before the first entry. */
+	CHECK((int)SIZE > RING_RESERVE);
+}
+
+TEST(no_memory_no_ring)
+{
+	struct ring ring;
+
+	env_fail_at(1);
+	CHECK_EQ(ring_init(&ring, SIZE), -ENOMEM);
+	CHECK(!ring.entries);
+	CHECK(!ring_is_soft_full(&ring));
+	ring_destroy(&ring);
+}
+
+TEST(soft_full_leaves_the_reserve_and_full_overwrites_nothing)
+{
+	struct ring ring;
+	u32 i;
+
+	REQUIRE(!ring_init(&ring, SIZE));
+	for (i = 0; i < SIZE; i++) {
+		CHECK_EQ(ring_used(&ring), i);
+		CHECK_EQ(ring_is_soft_full(&ring), i >= SIZE - RING_RESERVE);
+		CHECK_EQ(flags_of(&ring, i), 0);
+		ring_push(&ring, 7, 1000 + i);
+		CHECK_EQ(flags_of(&ring, i), KVM_DIRTY_GFN_F_DIRTY);
+		CHECK(!ring.lost);
+	}
+	ring_push(&ring, 9, 9);
+	CHECK(ring.lost);
+	CHECK_EQ(ring_used(&ring), SIZE);
+	for (i = 0; i < SIZE; i++) {
+		CHECK_EQ(ring.entries[i].slot, 7);
+		CHECK_EQ(ring.entries[i].offset, 1000 + i);
+	}
+	ring_destroy(&ring);
+}
+
+TEST(order_holds_over_many_wraps_and_over_2_to_the_32)
+{
+	u32 pushed = 0, taken = 0, fetch, slot, i;
+	struct ring ring;
+	u64 rel;
+
+	REQUIRE(!ring_init(&ring, SIZE));
+	ring.head = ring.tail = fetch = -3 * (int)SIZE - 5u;
+	while (taken < 8 * SIZE) {
+		for (i = 0; i < 1 + pushed % 300 && !ring_is_soft_full(&ring); i++, pushed++)
+			ring_push(&ring, pushed % 5, pushed);
+		/* Userspace walks along what is dirty. */
+		for (i = 0; i < 200 && fetch != ring.head; i++, fetch++) {
+			CHECK_EQ(flags_of(&ring, fetch), KVM_DIRTY_GFN_F_DIRTY);
+			harvest(&ring, fetch);
+		}
+		while (ring_take_harvested(&ring, &slot, &rel)) {
+			CHECK_EQ(slot, taken % 5);
+			CHECK_EQ(rel, taken);
+			taken++;
+		}
+		CHECK_EQ(ring.tail, fetch);
+		CHECK(!ring.lost);
+	}
+	ring_destroy(&ring);
+}
+
+TEST(nothing_is_given_back_out_of_order_or_unharvested)
+{
+	struct ring ring;
+	u32 slot;
+	u64 rel;
+
+	REQUIRE(!ring_init(&ring, SIZE));
+	CHECK(!ring_take_harvested(&ring, &slot, &rel));
+	ring_push(&ring, 1, 10);
+	ring_push(&ring, 1, 11);
+	CHECK(!ring_take_harvested(&ring, &slot, &rel));
+	/* The second only: the first blocks it. */
+	harvest(&ring, 1);
+	CHECK(!ring_take_harvested(&ring, &slot, &rel));
+	harvest(&ring, 0);
+	CHECK(ring_take_harvested(&ring, &slot, &rel) && rel == 10);
+	CHECK_EQ(flags_of(&ring, 0), 0);
+	CHECK(ring_take_harvested(&ring, &slot, &rel) && rel == 11);
+	CHECK(!ring_take_harvested(&ring, &slot, &rel));
+	CHECK_EQ(ring_used(&ring), 0);
+	ring_destroy(&ring);
+}
+
+TEST(entries_that_were_never_produced_are_not_taken)
+{
+	struct ring ring;
+	u32 slot, i;
+	u64 rel;
+
+	REQUIRE(!ring_init(&ring, SIZE));
+	for (i = 0; i < SIZE; i++)
+		ring.entries[i] = (struct kvm_dirty_gfn){ ~0u, ~0u, ~0ull };
+	CHECK(!ring_take_harvested(&ring, &slot, &rel));
+	CHECK_EQ(ring_used(&ring), 0);
+
+	/* A push makes the entry what it must be, whatever stood there. */
+	ring_push(&ring, 3, 4);
+	CHECK_EQ(ring.entries[0].flags, KVM_DIRTY_GFN_F_DIRTY);
+	CHECK_EQ(ring.entries[0].slot, 3);
+	CHECK_EQ(ring.entries[0].offset, 4);
+	CHECK(!ring_take_harvested(&ring, &slot, &rel));
+
+	/* All flags at once count as harvested, once. */
+	ring.entries[0].flags = ~0u;
+	CHECK(ring_take_harvested(&ring, &slot, &rel));
+	CHECK(!ring_take_harvested(&ring, &slot, &rel));
+	CHECK_EQ(ring_used(&ring), 0);
+	ring_destroy(&ring);
+}
+
+/* A userspace that sets RESET in every entry at every moment. */
+TEST(giving_back_ends_whatever_userspace_does)
+{
+	u32 slot, i, taken = 0;
+	struct ring ring;
+	u64 rel;
+
+	REQUIRE(!ring_init(&ring, SIZE));
+	for (i = 0; i < 100; i++)
+		ring_push(&ring, 1, i);
+	for (i = 0; i < SIZE; i++)
+		harvest(&ring, i);
+	while (ring_take_harvested(&ring, &slot, &rel)) {
+		for (i = 0; i < SIZE; i++)
+			harvest(&ring, i);
+		if (++taken > SIZE)
+			break;
+	}
+	CHECK_EQ(taken, 100);
+	ring_destroy(&ring);
+}
