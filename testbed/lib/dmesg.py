@@ -16,7 +16,9 @@ REPORT = re.compile(
 # the second is a remark on the CPU model with mitigations on.
 BENIGN = re.compile(
     # its XSAVE leaf disagrees with what the kernel adds up (6.1, 6.12)
-    r'WARNING: CPU: 0 PID: 0 at arch/x86/kernel/fpu/xstate\.c:\d+ fpu__init_system_xstate\+')
+    r'WARNING: CPU: 0 PID: 0 at arch/x86/kernel/fpu/xstate\.c:\d+ fpu__init_system_xstate\+|'
+    # its CPUID shows hyper-threads and one logical processor (6.12)
+    r'WARNING: CPU: 0 PID: 0 at arch/x86/kernel/cpu/topology_common\.c:\d+ parse_legacy\+')
 BENIGN_LINE = re.compile(r'RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable')
 END = re.compile(r'---\[ end trace ')
 

@@ -19,7 +19,7 @@ and one of
               prints where the programs are
     script    a script for the guest's shell
   args      arguments for each program
-  limit     guest seconds for each program (120)
+  limit     guest seconds for each program (40)
   add       files for the guest besides
 """
 import dataclasses
@@ -56,7 +56,7 @@ class Job:
         self.kind = keys.get('kind', 'status')
         self.seconds = int(keys.get('seconds', 10))
         self.timeout = int(keys.get('timeout', 600))
-        self.limit = int(keys.get('limit', 120))
+        self.limit = int(keys.get('limit', 40))
         self.build = keys.get('build', '').split()
 
     def text(self, key):
