@@ -159,7 +159,7 @@ static void *runner_main(void *arg)
 			continue;
 		break;
 	}
-	runner->result = bench_done(runner->bench, runner->i) ? 0 : ret;
+	runner->result = ret == KVM_EXIT_IO && bench_done(runner->bench, runner->i) ? 0 : ret;
 	runner->finished = true;
 	return NULL;
 }

@@ -60,6 +60,7 @@ static void set_mode(struct kvm_sregs *sregs, enum cpu_mode mode, uint64_t page_
 	sregs->ss = data;
 	sregs->cr0 = CR0_ET | CR0_NE | CR0_MP | (real ? 0 : CR0_PE);
 	sregs->cr4 = CR4_OSFXSR;
+	sregs->efer &= ~(EFER_LME | EFER_LMA);
 	if (mode != CPU_LONG)
 		return;
 	sregs->cr0 |= CR0_PG;
@@ -124,6 +125,17 @@ static int save_msrs(struct vm *vm, struct vcpu *vcpu, struct cpu_state *state)
 	return 0;
 }
 
+/* KVM 6.1 does not say how many entries it gave: those behind them are zero. */
+static void trim_cpuid(struct cpu_state *state)
+{
+	static const struct kvm_cpuid_entry2 zero;
+	uint32_t n = state->cpuid.head.nent;
+
+	while (n && !memcmp(&state->cpuid.entries[n - 1], &zero, sizeof(zero)))
+		n--;
+	state->cpuid.head.nent = n;
+}
+
 int cpu_save(struct vm *vm, struct vcpu *vcpu, struct cpu_state *state)
 {
 	int ret;
@@ -133,6 +145,7 @@ int cpu_save(struct vm *vm, struct vcpu *vcpu, struct cpu_state *state)
 	state->has_events = kvm_cap(vm->fd, KVM_CAP_VCPU_EVENTS) > 0;
 	state->cpuid.head.nent = CPUID_MAX;
 	ret = kvm_ioctl(vcpu->fd, KVM_GET_CPUID2, &state->cpuid);
+	trim_cpuid(state);
 	ret = ret ?: kvm_ioctl(vcpu->fd, KVM_GET_MP_STATE, &state->mp);
 	ret = ret ?: kvm_ioctl(vcpu->fd, KVM_GET_REGS, &state->regs);
 	ret = ret ?: kvm_ioctl(vcpu->fd, KVM_GET_SREGS, &state->sregs);
