@@ -134,7 +134,8 @@ void dirty_clear(struct mmu *mmu, struct slot *slot, u64 first, u64 npages,
 
 /* Pages of one slot that were given back and wait to be armed, 64 at a time. */
 struct rearm_run {
-	struct slot *slot;
+	struct slot *slot; /* logged, or NULL */
+	u32 slot_id;
 	u64 first; /* multiple of 64 */
 	u64 mask;
 };
@@ -146,46 +147,57 @@ static void run_flush(struct mmu *mmu, struct rearm_run *run, struct tlb_batch *
 	run->mask = 0;
 }
 
-static void run_add(struct mmu *mmu, struct rearm_run *run, struct slot *slot, u64 rel,
-		    struct tlb_batch *batch)
+/* The run goes on at word @first of slot @slot_id, if that is a logged slot of now. */
+static void run_move(struct rearm_run *run, const struct slots *slots, u32 slot_id, u64 first)
 {
-	u64 first = rel & ~63ull;
-
-	/* What userspace left in the entry is believed no further than this. */
-	if (!slot || !slot_is_logged(slot) || rel >= slot->npages)
-		return;
-	if (slot != run->slot || first != run->first) {
-		run_flush(mmu, run, batch);
-		run->slot = slot;
-		run->first = first;
+	if (!run->slot || slot_id != run->slot_id) {
+		run->slot = slots_by_id(slots, slot_id);
+		run->slot_id = slot_id;
+		if (run->slot && !slot_is_logged(run->slot))
+			run->slot = NULL;
 	}
-	run->mask |= BIT_ULL(rel & 63);
+	run->first = first;
+}
+
+/*
+ * Gives back at most @max entries.  What userspace left in an entry is believed
+ * no further than that it names a page of a logged slot.  Write lock held.
+ */
+static u32 reset_batch(struct mmu *mmu, const struct slots *slots, struct ring *ring, u32 max,
+		       struct tlb_batch *batch)
+{
+	struct rearm_run run = {};
+	u32 slot_id, count = 0;
+	u64 rel;
+
+	for (; count < max && ring_take_harvested(ring, &slot_id, &rel); count++) {
+		u64 first = rel & ~63ull;
+
+		if (!run.slot || slot_id != run.slot_id || first != run.first) {
+			run_flush(mmu, &run, batch);
+			run_move(&run, slots, slot_id, first);
+		}
+		if (run.slot && rel < run.slot->npages)
+			run.mask |= BIT_ULL(rel & 63);
+	}
+	run_flush(mmu, &run, batch);
+	return count;
 }
 
 u32 dirty_reset(struct mmu *mmu, const struct slots *slots, struct ring *ring,
 		struct tlb_batch *batch)
 {
-	struct rearm_run run = {};
-	u32 slot_id, count = 0;
-	bool more = true;
-	u64 rel;
+	u32 max, taken, count = 0;
 
 	/* A ring that userspace refills while it is drained could last for ever. */
-	while (more && count < ring->size) {
-		u32 end = min(count + PML_ENTRIES, ring->size);
-
+	do {
+		max = min_t(u32, PML_ENTRIES, ring->size - count);
 		write_lock(&mmu->lock);
-		while (count < end) {
-			more = ring_take_harvested(ring, &slot_id, &rel);
-			if (!more)
-				break;
-			count++;
-			run_add(mmu, &run, slots_by_id(slots, slot_id), rel, batch);
-		}
-		run_flush(mmu, &run, batch);
+		taken = reset_batch(mmu, slots, ring, max, batch);
 		write_unlock(&mmu->lock);
 		cond_resched();
-	}
+		count += taken;
+	} while (taken == max && count < ring->size);
 	if (count)
 		batch->flush = true;
 	return count;

@@ -47,26 +47,58 @@ static inline bool ring_is_soft_full(const struct ring *ring)
 }
 
 /*
- * Appends page @rel of slot @slot_id.  The vCPU's thread only.  When there is
- * no room nothing is overwritten and @lost tells: the reserve was exceeded,
- * which is a bug of ours, and the VM cannot go on.
+ * Writes entry number @at and publishes it.  The head moves first: who sees
+ * the entry's flags, and gives it back at once, finds it produced.
  */
-static inline void ring_push(struct ring *ring, u32 slot_id, u64 rel)
+static inline void ring_put(struct ring *ring, struct kvm_dirty_gfn *entry, u32 at, u32 slot_id,
+			    u64 rel)
 {
-	struct kvm_dirty_gfn *entry = &ring->entries[ring->head & (ring->size - 1)];
-
-	if (unlikely(ring_used(ring) >= ring->size)) {
-		ring->lost = true;
-		return;
-	}
 	WRITE_ONCE(entry->slot, slot_id);
 	WRITE_ONCE(entry->offset, rel);
-	/* Pairs with userspace's load-acquire of flags: slot and offset are there. */
+	WRITE_ONCE(ring->head, at + 1);
+	/* Pairs with userspace's load-acquire of flags: slot, offset and head are there. */
 	smp_store_release(&entry->flags, KVM_DIRTY_GFN_F_DIRTY);
-	WRITE_ONCE(ring->head, ring->head + 1);
+}
+
+/*
+ * Is there room for @n more?  If not, that is a bug of ours: the reserve was
+ * exceeded.  Nothing is overwritten, @lost tells, and the VM cannot go on.
+ */
+static inline bool ring_has_room(struct ring *ring, u32 n)
+{
+	if (likely(ring->size - ring_used(ring) >= n))
+		return true;
+	ring->lost = true;
+	return false;
+}
+
+/* Appends page @rel of slot @slot_id.  The vCPU's thread only. */
+static inline void ring_push(struct ring *ring, u32 slot_id, u64 rel)
+{
+	u32 at = ring->head;
+
+	if (ring_has_room(ring, 1))
+		ring_put(ring, &ring->entries[at & (ring->size - 1)], at, slot_id, rel);
 }
 
 /* Takes the oldest entry if userspace has harvested it.  Under the VM's slots_lock. */
-bool ring_take_harvested(struct ring *ring, u32 *slot_id, u64 *rel);
+static inline bool ring_take_harvested(struct ring *ring, u32 *slot_id, u64 *rel)
+{
+	struct kvm_dirty_gfn *entry = &ring->entries[ring->tail & (ring->size - 1)];
+
+	/* Pairs with userspace's store-release of RESET: it has read the entry. */
+	if (!(smp_load_acquire(&entry->flags) & KVM_DIRTY_GFN_F_RESET))
+		return false;
+	/* Userspace may set flags in an entry that was never produced. */
+	if (READ_ONCE(ring->head) == ring->tail)
+		return false;
+
+	*slot_id = READ_ONCE(entry->slot);
+	*rel = READ_ONCE(entry->offset);
+	WRITE_ONCE(entry->flags, 0);
+	/* Pairs with the acquire in ring_used(): the producer fills the entry only after this. */
+	smp_store_release(&ring->tail, ring->tail + 1);
+	return true;
+}
 
 #endif

@@ -46,7 +46,7 @@ static inline bool slot_is_logged(const struct slot *slot)
 /* Any context.  @rel < npages, the slot is logged. */
 static inline void slot_set_dirty(struct slot *slot, u64 rel)
 {
-	set_bit(rel & 63, &slot->dirty[rel / 64]);
+	set_bit(rel, slot->dirty);
 }
 
 static inline bool slot_has_gfn(const struct slot *slot, gfn_t gfn)

@@ -129,12 +129,23 @@ static inline bool spte_allows(u64 spte, bool write, bool fetch)
 	return !spte_is_mmio(spte) && (spte & need);
 }
 
+/*
+ * The bit that tells of a write and that arming takes away.  It is set only in
+ * a leaf that maps a page; a misconfigured entry has none.
+ */
+static inline u64 spte_write_bit(u64 spte)
+{
+	enum spte_kind kind = spte_kind(spte);
+
+	if (likely(kind == SPTE_AD))
+		return EPT_D;
+	return kind == SPTE_MMIO ? 0 : EPT_W;
+}
+
 /* The guest may have written through this leaf since it was armed. */
 static inline bool spte_was_written(u64 spte)
 {
-	if (!spte_maps_page(spte))
-		return false;
-	return spte_kind(spte) == SPTE_AD ? spte & EPT_D : spte & EPT_W;
+	return spte & spte_write_bit(spte);
 }
 
 /*
@@ -143,9 +154,9 @@ static inline bool spte_was_written(u64 spte)
  */
 static inline u64 spte_rearm(u64 spte)
 {
-	u64 armed = spte & ~(spte_kind(spte) == SPTE_AD ? EPT_D : EPT_W);
+	u64 bit = spte_write_bit(spte);
 
-	return armed | (spte_was_written(spte) ? SPTE_WAS_DIRTY : 0);
+	return spte & bit ? (spte & ~bit) | SPTE_WAS_DIRTY : spte;
 }
 
 static inline bool spte_is_young(u64 spte)
