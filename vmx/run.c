@@ -174,6 +174,10 @@ static int before_burst(struct vcpu *vcpu)
 	if (READ_ONCE(vcpu->vm->dead))
 		return -EIO;
 	if (ring_is_soft_full(&vcpu->ring)) {
+		if (unlikely(vcpu->ring.lost)) {
+			vm_kill(vcpu->vm, "a dirty ring's reserve was not enough");
+			return -EIO;
+		}
 		vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
 		return EXIT_TO_USER;
 	}
