@@ -7,6 +7,7 @@ B := $(CURDIR)/build
 
 # Looked up when used: the first of them may follow a set-up in the same run.
 print = $(shell testbed/setup --kernel $(KERNEL) --print | sed -n 's/^$1=//p')
+quiet := --no-print-directory $(if $(V),,-s)
 say = @echo "$(strip $1)" >&2
 
 help:
@@ -24,7 +25,7 @@ help:
 	@echo '  make setup    install and download what is missing (needs root)'
 	@echo '  make clean    remove what was built; the cache outside the tree stays'
 	@echo
-	@echo '  ARGS="--cpus 2" is passed to testbed/machine by run and shell'
+	@echo '  ARGS="--cpus 2" is passed to testbed/machine by run and shell; V=1 shows commands'
 
 setup:
 	@testbed/setup --kernel $(KERNEL)
@@ -41,11 +42,12 @@ module: setup
 tools: setup
 	$(call say,building the vellum command)
 	@mkdir -p $B
-	@flock $B/lock $(MAKE) --no-print-directory -C tools O=$B/tools
+	@flock $B/lock $(MAKE) $(quiet) -C tools O=$B/tools
 
 device: setup-test
+	$(call say,building the device tests)
 	@mkdir -p $B
-	@flock $B/lock $(MAKE) --no-print-directory -C selftests/device KSRC=$(call print,source) O=$B/device
+	@flock $B/lock $(MAKE) $(quiet) -C selftests/device KSRC=$(call print,source) O=$B/device
 
 run: module tools
 	@testbed/machine --kernel $(KERNEL) $(ARGS) -- $B/tools/vellum migrate
