@@ -111,8 +111,10 @@ static int enter_once(struct vcpu *vcpu)
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 	if (unlikely(refused))
 		return entry_refused(vcpu, refused);
-	vmx->launched = true;
 	vmx->exit_reason = vmread(VM_EXIT_REASON);
+	/* An entry that fails on the guest's state launches nothing (SDM 27.8). */
+	if (likely(!(vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
+		vmx->launched = true;
 	if (vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI ||
 	    vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		deliver_host_event();
