@@ -132,7 +132,6 @@ TEST_F(exits, mmio_stores_of_every_width)
 		{ 0x18, 8, MMIO_VALUE },
 		{ 0x20, 1, 0x88 },
 		{ 0x20, 8, MMIO_VALUE },
-		{ 0x30, 1, 0x88 },
 	};
 	struct kvm_run *run = self->run;
 	uint64_t data;

@@ -65,8 +65,6 @@ GUEST mmio_store
 	mov	%r8, 8(%rbx, %rcx, 4)
 	movabs	%al, MMIO_GPA + 0x20
 	movabs	%rax, MMIO_GPA + 0x20
-	mov	$MMIO_GPA + 0x30, %edi
-	stosb
 	out	%al, $PORT_DONE
 	hlt
 GUEST_END mmio_store
