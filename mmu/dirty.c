@@ -59,46 +59,50 @@ void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch)
 }
 
 /* One word of KVM_GET_DIRTY_LOG.  Write lock held. */
-static u64 get_word(struct mmu *mmu, struct slot *slot, u64 word, bool rearm,
-		    struct tlb_batch *batch)
+static u64 take_word(struct mmu *mmu, struct slot *slot, u64 word, struct tlb_batch *batch)
 {
 	gfn_t gfn = slot->base + word * 64;
-	u64 taken;
+	u64 taken = take_bits(&slot->dirty[word], ~0ull);
 
-	if (mmu_scans_d(mmu)) {
-		u64 mask = word_mask(slot, word);
-
-		if (!rearm) {
-			put_bits(&slot->dirty[word], ept_written_mask(mmu, gfn, mask));
-			return READ_ONCE(slot->dirty[word]);
-		}
-		taken = ept_rearm_mask(mmu, gfn, mask, batch);
-		taken |= take_bits(&slot->dirty[word], ~0ull);
-	} else {
-		if (!rearm)
-			return READ_ONCE(slot->dirty[word]);
-		taken = take_bits(&slot->dirty[word], ~0ull);
+	if (mmu_scans_d(mmu))
+		taken |= ept_rearm_mask(mmu, gfn, word_mask(slot, word), batch);
+	else if (taken)
 		ept_rearm_mask(mmu, gfn, taken, batch);
-	}
-	if (taken)
-		batch->flush = true;
 	return taken;
 }
 
-void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, bool rearm,
-	       struct tlb_batch *batch)
+void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, struct tlb_batch *batch)
 {
-	u64 word = 0, words = slot_bitmap_words(slot);
+	u64 word = 0, words = slot_bitmap_words(slot), any = 0;
 
 	while (word < words) {
 		u64 end = min(word + BATCH_WORDS, words);
 
 		write_lock(&mmu->lock);
 		for (; word < end; word++)
-			out[word] = get_word(mmu, slot, word, rearm, batch);
+			any |= out[word] = take_word(mmu, slot, word, batch);
 		write_unlock(&mmu->lock);
 		cond_resched();
 	}
+	if (any)
+		batch->flush = true;
+}
+
+void dirty_peek(struct mmu *mmu, struct slot *slot)
+{
+	u64 word = 0, words = mmu_scans_d(mmu) ? slot_bitmap_words(slot) : 0;
+
+	/* Where nothing is scanned one hold is enough: faults have recorded what they permitted. */
+	do {
+		u64 end = min(word + BATCH_WORDS, words);
+
+		write_lock(&mmu->lock);
+		for (; word < end; word++)
+			put_bits(&slot->dirty[word], ept_written_mask(mmu, slot->base + word * 64,
+								      word_mask(slot, word)));
+		write_unlock(&mmu->lock);
+		cond_resched();
+	} while (word < words);
 }
 
 void dirty_put_back(struct slot *slot, const unsigned long *words)

@@ -30,12 +30,17 @@ static inline void dirty_record(struct slot *slot, u64 rel, struct ring *ring)
 void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch);
 
 /*
- * KVM_GET_DIRTY_LOG: @out gets slot_bitmap_words() words.  With @rearm the
- * records are taken and their pages armed; without it they stay.  @out is the
- * kernel's own memory.
+ * KVM_GET_DIRTY_LOG: takes the records and arms their pages.  @out gets
+ * slot_bitmap_words() words; it is the kernel's own memory.
  */
-void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, bool rearm,
-	       struct tlb_batch *batch);
+void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, struct tlb_batch *batch);
+
+/*
+ * The same under manual protect: nothing is taken.  When it returns
+ * @slot->dirty tells of every write that was permitted, or made, before the
+ * call, and can be copied as it stands.
+ */
+void dirty_peek(struct mmu *mmu, struct slot *slot);
 
 /* Puts records back that could not be handed over. */
 void dirty_put_back(struct slot *slot, const unsigned long *words);

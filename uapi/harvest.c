@@ -30,32 +30,45 @@ static void *words_alloc(u64 words)
 	return kvmalloc_array(words, sizeof(u64), GFP_KERNEL_ACCOUNT);
 }
 
-static long get_locked(struct vm *vm, const struct kvm_dirty_log *log)
+/* Under manual protect: what is known is told, and stays. */
+static long peek_locked(struct vm *vm, struct slot *slot, void __user *user)
 {
-	bool rearm = !(vm->manual_protect & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
-	struct slot *slot = logged_slot(vm, log->slot);
-	struct tlb_batch batch = TLB_BATCH_INIT;
-	unsigned long *words;
-	long err = 0;
-	u64 n;
+	vm_drain_pml(vm);
+	dirty_peek(&vm->mmu, slot);
+	if (copy_to_user(user, slot->dirty, slot_bitmap_words(slot) * sizeof(u64)))
+		return -EFAULT;
+	return 0;
+}
 
-	if (IS_ERR(slot))
-		return PTR_ERR(slot);
-	n = slot_bitmap_words(slot);
-	words = words_alloc(n);
+static long take_locked(struct vm *vm, struct slot *slot, void __user *user)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	u64 n = slot_bitmap_words(slot);
+	unsigned long *words = words_alloc(n);
+	long err = 0;
+
 	if (!words)
 		return -ENOMEM;
-
 	vm_drain_pml(vm);
-	dirty_get(&vm->mmu, slot, words, rearm, &batch);
+	dirty_get(&vm->mmu, slot, words, &batch);
 	tlb_discharge(vm, &batch);
-	if (copy_to_user(log->dirty_bitmap, words, n * sizeof(u64))) {
-		if (rearm)
-			dirty_put_back(slot, words);
+	if (copy_to_user(user, words, n * sizeof(u64))) {
+		dirty_put_back(slot, words);
 		err = -EFAULT;
 	}
 	kvfree(words);
 	return err;
+}
+
+static long get_locked(struct vm *vm, const struct kvm_dirty_log *log)
+{
+	struct slot *slot = logged_slot(vm, log->slot);
+
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+	if (vm->manual_protect & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE)
+		return peek_locked(vm, slot, log->dirty_bitmap);
+	return take_locked(vm, slot, log->dirty_bitmap);
 }
 
 long harvest_get(struct vm *vm, const struct kvm_dirty_log *log)

@@ -47,6 +47,13 @@ static struct slot *begin(struct fixture *f, enum fixture_mode mode, u64 npages)
 	for (enum fixture_mode mode = 0; mode < NR_FIX_MODES; mode++)                    \
 		for (const u64 *size = sizes; size < sizes + ARRAY_SIZE(sizes); size++)
 
+/* What KVM_GET_DIRTY_LOG tells under manual protect. */
+static void peek(struct mmu *mmu, struct slot *slot, unsigned long *out)
+{
+	dirty_peek(mmu, slot);
+	memcpy(out, slot->dirty, slot_bitmap_words(slot) * sizeof(*out));
+}
+
 TEST(get_takes_all_and_the_next_one_is_empty)
 {
 	FOR_EACH_CASE(mode, size) {
@@ -57,18 +64,18 @@ TEST(get_takes_all_and_the_next_one_is_empty)
 
 		use_pages(&f, *size);
 		out[slot_bitmap_words(slot)] = 0x1234;
-		dirty_get(&f.mmu, slot, out, true, &batch);
+		dirty_get(&f.mmu, slot, out, &batch);
 		CHECK_EQ(out[slot_bitmap_words(slot)], 0x1234);
 		check_words(out, *size);
 		fixture_discharge(&f, &batch);
 
 		memset(written, 0, sizeof(written));
 		batch = TLB_BATCH_INIT;
-		dirty_get(&f.mmu, slot, out, true, &batch);
+		dirty_get(&f.mmu, slot, out, &batch);
 		check_words(out, *size);
 		CHECK(!batch.flush);
 		use_pages(&f, *size);
-		dirty_get(&f.mmu, slot, out, true, &batch);
+		dirty_get(&f.mmu, slot, out, &batch);
 		check_words(out, *size);
 		fixture_discharge(&f, &batch);
 		fixture_exit(&f);
@@ -84,12 +91,12 @@ TEST(get_without_taking_leaves_all)
 		struct slot *slot = begin(&f, mode, *size);
 
 		use_pages(&f, *size);
-		dirty_get(&f.mmu, slot, out, false, &batch);
+		peek(&f.mmu, slot, out);
 		check_words(out, *size);
-		dirty_get(&f.mmu, slot, out, false, &batch);
+		peek(&f.mmu, slot, out);
 		check_words(out, *size);
 		CHECK(!batch.flush);
-		dirty_get(&f.mmu, slot, out, true, &batch);
+		dirty_get(&f.mmu, slot, out, &batch);
 		check_words(out, *size);
 		fixture_discharge(&f, &batch);
 		fixture_exit(&f);
@@ -136,7 +143,7 @@ static void clear_once(struct fixture *f, struct slot *slot)
 	CHECK_EQ(batch.flush, taken);
 	fixture_discharge(f, &batch);
 	batch = TLB_BATCH_INIT;
-	dirty_get(&f->mmu, slot, out, false, &batch);
+	peek(&f->mmu, slot, out);
 	check_words(out, slot->npages);
 }
 
@@ -144,14 +151,13 @@ TEST(clear_touches_what_was_asked_for_and_set)
 {
 	FOR_EACH_CASE(mode, size) {
 		static unsigned long out[WORDS];
-		struct tlb_batch batch = TLB_BATCH_INIT;
 		struct fixture f;
 		struct slot *slot = begin(&f, mode, *size);
 		unsigned int i;
 
 		for (i = 0; i < 4; i++) {
 			use_pages(&f, *size);
-			dirty_get(&f.mmu, slot, out, false, &batch);
+			peek(&f.mmu, slot, out);
 			check_words(out, *size);
 			clear_once(&f, slot);
 			clear_once(&f, slot);
@@ -230,7 +236,7 @@ TEST(taking_a_record_flushes_though_no_spte_changes)
 		write_unlock(&f.mmu.lock);
 		f.ring.entries[0].flags = KVM_DIRTY_GFN_F_RESET;
 		if (how == 0)
-			dirty_get(&f.mmu, slot, &out, true, &batch);
+			dirty_get(&f.mmu, slot, &out, &batch);
 		else if (how == 1)
 			dirty_clear(&f.mmu, slot, 0, 10, &word, &batch);
 		else
@@ -249,11 +255,11 @@ TEST(what_is_put_back_comes_again)
 	struct slot *slot = begin(&f, FIX_PML, 130);
 
 	use_pages(&f, 130);
-	dirty_get(&f.mmu, slot, out, true, &batch);
+	dirty_get(&f.mmu, slot, out, &batch);
 	fixture_discharge(&f, &batch);
 	use_pages(&f, 130);
 	dirty_put_back(slot, out);
-	dirty_get(&f.mmu, slot, again, true, &batch);
+	dirty_get(&f.mmu, slot, again, &batch);
 	check_words(again, 130);
 	fixture_discharge(&f, &batch);
 	fixture_exit(&f);

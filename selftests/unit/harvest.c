@@ -29,8 +29,13 @@ void world_get(struct world *w, struct oslot *os)
 	memset(out, 0xa5, sizeof(out));
 	out[words] = GUARD;
 	world_interleave(w);
-	dirty_get(&w->mmu, os->slot, out, !w->manual, &batch);
-	world_discharge(w, &batch);
+	if (w->manual) {
+		dirty_peek(&w->mmu, os->slot);
+		memcpy(out, os->slot->dirty, words * sizeof(out[0]));
+	} else {
+		dirty_get(&w->mmu, os->slot, out, &batch);
+		world_discharge(w, &batch);
+	}
 	world_interleave(w);
 	if (out[words] != GUARD)
 		world_fail(w, 8, "GET writes beyond %llu words", words);
