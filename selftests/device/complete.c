@@ -13,7 +13,7 @@
 #define PAGES		1024
 #define RING_ENTRIES	2048
 #define VCPUS		2
-#define REPORTS		(30 * PAGES)	/* pages to be reported before the writers stop */
+#define REPORTS		(16 * PAGES)	/* pages to be reported before the writers stop */
 
 /* One way of learning what is dirty, and the copy that it keeps. */
 struct follower {

@@ -17,7 +17,7 @@
 #define RING_ENTRIES	4096
 #define HOST_LANE	0x800		/* offset in a page that the host writes */
 #define GUEST_LANE	0		/* and the writer guest */
-#define LAPS		12
+#define LAPS		6
 
 enum kind {
 	ANON,
@@ -428,8 +428,8 @@ TEST_F(notifier, complete_while_the_host_remaps)
 
 	NEED_MEMORY();
 	ASSERT_TRUE(start_writer(self));
-	for (lap = 0; lap < 40; lap++) {
-		if (lap == 39) {
+	for (lap = 0; lap < 25; lap++) {
+		if (lap == 24) {
 			MBOX(&self->bench, 0, STOP) = 1;
 			while (!self->runner.finished)
 				usleep(100);

@@ -7,8 +7,8 @@
 
 #include "vm.h"
 
-#define PAGES		4096
-#define RING_ENTRIES	8192
+#define PAGES		2048
+#define RING_ENTRIES	4096
 #define SOME		300
 
 FIXTURE(precise)

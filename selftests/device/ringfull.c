@@ -10,7 +10,7 @@
 
 #include "vm.h"
 
-#define PAGES		4096
+#define PAGES		2048
 #define RING_ENTRIES	1024
 #define FEW		100
 

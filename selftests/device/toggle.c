@@ -11,7 +11,7 @@
 
 #define PAGES		512
 #define RING_ENTRIES	4096
-#define TOGGLES		25
+#define TOGGLES		15
 
 FIXTURE(toggle)
 {
