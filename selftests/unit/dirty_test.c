@@ -116,7 +116,7 @@ static u64 spte_of(struct fixture *f, u64 rel)
 /* Invariant 8: bits asked for and set, and of the others neither bit nor SPTE. */
 static void clear_once(struct fixture *f, struct slot *slot)
 {
-	static unsigned long mask[WORDS], out[WORDS];
+	static unsigned long mask[WORDS], out[WORDS], known[WORDS];
 	static u64 before[MAX_PAGES];
 	u64 words = slot_bitmap_words(slot), npages, rel, i;
 	u64 first = fixture_rnd() % words * 64;
@@ -128,11 +128,12 @@ static void clear_once(struct fixture *f, struct slot *slot)
 		mask[i] = fixture_rnd() & (fixture_rnd() % 3 ? ~0ull : fixture_rnd());
 	for (rel = 0; rel < slot->npages; rel++)
 		before[rel] = spte_of(f, rel);
+	memcpy(known, slot->dirty, words * sizeof(known[0]));
 	dirty_clear(&f->mmu, slot, first, npages, mask, &batch);
 	for (rel = 0; rel < slot->npages; rel++) {
 		bool asked = rel >= first && rel < first + npages && test_bit(rel - first, mask);
 
-		if (asked && written[rel]) {
+		if (asked && test_bit(rel, known)) {
 			CHECK(!spte_was_written(spte_of(f, rel)));
 			written[rel] = false;
 			taken = true;
@@ -160,6 +161,8 @@ TEST(clear_touches_what_was_asked_for_and_set)
 			peek(&f.mmu, slot, out);
 			check_words(out, *size);
 			clear_once(&f, slot);
+			/* Where D is scanned, the log does not know of these yet. */
+			use_pages(&f, *size);
 			clear_once(&f, slot);
 		}
 		fixture_exit(&f);
@@ -271,7 +274,7 @@ TEST(reset_believes_no_entry)
 	static const struct kvm_dirty_gfn bad[] = {
 		{ 0, 7, 0 },	 { 0, 0, 100 },	     { 0, 0, ~0ull }, { 0, ~0u, 1 },
 		{ 0, 1, 3 },	 { 0, SLOTS_MAX, 3 }, { 0, 0, 1ull << 63 }, { 0, 1u << 16, 3 },
-		{ 0, 0, -64ull }, { 0, 0, 101 },
+		{ 0, 0, -64ull }, { 0, 0, 103 },
 	};
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	struct slot *slot;
@@ -281,10 +284,10 @@ TEST(reset_believes_no_entry)
 
 	fixture_init(&f, FIX_PML);
 	slot = fixture_slot(&f, 0, BASE, 100, 0, KVM_MEM_LOG_DIRTY_PAGES);
-	fixture_slot(&f, 1, 0x1000, 100, 200, 0);
+	fixture_slot(&f, 1, BASE + 100, 100, 200, 0);
 	for (rel = 0; rel < 100; rel++)
 		CHECK(fixture_touch(&f, BASE + rel, CPU_WRITE));
-	CHECK(fixture_touch(&f, 0x1003, CPU_WRITE));
+	CHECK(fixture_touch(&f, BASE + 103, CPU_WRITE));
 	fixture_drain(&f);
 	f.ring.head = f.ring.tail = 0;
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -296,6 +299,7 @@ TEST(reset_believes_no_entry)
 	fixture_discharge(&f, &batch);
 	for (rel = 0; rel < 100; rel++)
 		CHECK(spte_of(&f, rel) & EPT_D);
+	CHECK(spte_of(&f, 103) & EPT_D);
 	CHECK_EQ(slot->dirty[0], ~0ul);
 	fixture_exit(&f);
 }

@@ -204,27 +204,26 @@ TEST(a_slot_that_goes_maps_nothing_more)
 	fixture_exit(&f);
 }
 
-/* Written, then found read-only by the host, then writable again: no write is forgotten. */
+/* A read-only leaf that has something to tell becomes writable: it still has. */
 TEST(an_upgrade_keeps_what_the_leaf_knew)
 {
 	FOR_EACH_MODE(mode) {
-		struct tlb_batch batch = TLB_BATCH_INIT;
+		const u64 knows = SPTE_WAS_DIRTY | (mode == FIX_SOFT ? 0 : EPT_D);
+		struct spte_page page = { .logged = true };
 		struct fixture f;
+		int ret;
 
 		fixture_init(&f, mode);
 		fixture_slot(&f, 0, 0, 10, 0, KVM_MEM_LOG_DIRTY_PAGES);
-		fake_host.pte[3].writable = false;
-		CHECK(fixture_touch(&f, 3, CPU_READ));
-		CHECK(!(get(&f, 3) & EPT_W));
-		fake_host.pte[3].writable = true;
-		CHECK(fixture_touch(&f, 3, CPU_WRITE));
-		write_lock(&f.mmu.lock);
-		ept_rearm_mask(&f.mmu, 0, ~0ull, &batch);
-		write_unlock(&f.mmu.lock);
-		fixture_discharge(&f, &batch);
-		CHECK(get(&f, 3) & SPTE_WAS_DIRTY);
-		CHECK(fixture_touch(&f, 3, CPU_WRITE));
-		CHECK(get(&f, 3) & SPTE_WAS_DIRTY);
+		page.hfn = fake_host.pte[3].hfn;
+		REQUIRE(!table_cache_fill(&f.tables));
+		read_lock(&f.mmu.lock);
+		ret = ept_map(&f.mmu, 3, 0, spte_leaf(f.mmu.kind, &page) | knows, &f.tables);
+		read_unlock(&f.mmu.lock);
+		CHECK_EQ(ret, 0);
+		CHECK_EQ(fixture_fault(&f, 3, CPU_WRITE), FAULT_FIXED);
+		CHECK(get(&f, 3) & EPT_W);
+		CHECK_EQ(get(&f, 3) & knows, knows);
 		fixture_exit(&f);
 	}
 }

@@ -26,6 +26,7 @@ void world_get(struct world *w, struct oslot *os)
 	bool failed = !w->manual && !w->rnd(16);
 	struct moment moment = begin(w);
 
+	world_aim(w, os->slot->base, os->slot->npages);
 	memset(out, 0xa5, sizeof(out));
 	out[words] = GUARD;
 	world_interleave(w);
@@ -97,19 +98,19 @@ void world_clear(struct world *w, struct oslot *os)
 	}
 	first *= 64;
 	npages = min(count * 64, os->slot->npages - first);
+	world_aim(w, os->slot->base + first, npages);
 	make_mask(w, os, first, npages, mask);
 	world_interleave(w);
 	memcpy(before, os->slot->dirty, words * sizeof(before[0]));
 	dirty_clear(&w->mmu, os->slot, first, npages, mask, &batch);
 	check_cleared(w, os, before, first, npages, mask);
 	world_discharge(w, &batch);
-	/* Userspace copies what it asked for now. */
+	/* Userspace copies what was set and is cleared now. */
 	for (rel = first; rel < first + npages; rel++) {
-		if (!test_bit(rel - first, mask))
+		if (!test_bit(rel - first, mask) || !test_bit(rel, before))
 			continue;
 		os->page[rel].owed[BITMAP] = 0;
-		if (test_bit(rel, before))
-			os->page[rel].cleared = moment.taken;
+		os->page[rel].cleared = moment.taken;
 	}
 	w->stats.clears++;
 }

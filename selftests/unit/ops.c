@@ -96,12 +96,23 @@ static void op_evict(struct world *w)
 		cpu_evict(&v->cpu, world_pick_gfn(w));
 }
 
+/*
+ * Sometimes all access bits of a slot are taken just before a harvest or
+ * before logging begins: then the SPTEs say nothing of what a TLB still allows.
+ */
+static void age_all(struct world *w, const struct oslot *os)
+{
+	if (!w->rnd(3))
+		world_age(w, host_index(os->slot->hva), os->slot->npages, true);
+}
+
 static void op_get(struct world *w)
 {
 	struct oslot *os = pick_logged(w);
 
 	if (!os)
 		return;
+	age_all(w, os);
 	world_trace(w, "get", os->slot->id, os->slot->base, os->slot->npages);
 	world_get(w, os);
 }
@@ -112,6 +123,7 @@ static void op_clear(struct world *w)
 
 	if (!os || !w->manual)
 		return;
+	age_all(w, os);
 	world_trace(w, "clear", os->slot->id, os->slot->base, os->slot->npages);
 	world_clear(w, os);
 }
@@ -135,8 +147,12 @@ static void op_lazy(struct world *w)
 
 static void op_reset(struct world *w)
 {
+	struct oslot *os = pick_logged(w);
+
 	if (!w->ring || w->lazy)
 		return;
+	if (os)
+		age_all(w, os);
 	world_trace(w, "reset", 0, 0, 0);
 	world_reset(w);
 }
@@ -278,7 +294,7 @@ static void op_slot(struct world *w)
 	world_set_region(w, &region);
 }
 
-/* Logging on or off; before it a moment in which all SPTEs may grow old (invariant 4). */
+/* Logging on or off. */
 static void op_flags(struct world *w)
 {
 	struct kvm_userspace_memory_region region = {};
@@ -292,8 +308,7 @@ static void op_flags(struct world *w)
 	region.memory_size = os->slot->npages << PAGE_SHIFT;
 	region.userspace_addr = os->slot->hva;
 	world_trace(w, "flags", region.slot, region.guest_phys_addr, region.flags);
-	if (w->rnd(2))
-		world_age(w, host_index(os->slot->hva), os->slot->npages, true);
+	age_all(w, os);
 	world_set_region(w, &region);
 }
 

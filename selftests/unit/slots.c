@@ -235,6 +235,7 @@ void world_invalidate_begin(struct world *w, unsigned int index, unsigned int n)
 		if (!to_gfns(slot, index, n, &first, &end))
 			continue;
 		batch.flush |= slot->dying;
+		world_aim(w, first, end - first);
 		write_lock(&w->mmu.lock);
 		ept_zap(&w->mmu, slot, first, end, &batch);
 		write_unlock(&w->mmu.lock);
@@ -275,6 +276,7 @@ bool world_age(struct world *w, unsigned int index, unsigned int n, bool clear)
 		if (!to_gfns(slot, index, n, &first, &end))
 			continue;
 		expected |= any_accessed(w, slot, first, end);
+		world_aim(w, first, end - first);
 		young |= ept_age(&w->mmu, first, end, clear);
 	}
 	if (clear)

@@ -116,6 +116,11 @@ void world_interleave(struct world *w);
 /* What vmx does with a batch: every vCPU drains and flushes, then tables die. */
 void world_discharge(struct world *w, struct tlb_batch *batch);
 gfn_t world_pick_gfn(struct world *w);
+/* Races go for one of these pages. */
+static inline void world_aim(struct world *w, gfn_t gfn, u64 n)
+{
+	w->hot = gfn + w->rnd(min(n, 24ull));
+}
 
 /* slots.c: changes of slots, and the host's notifications. */
 void world_set_region(struct world *w, const struct kvm_userspace_memory_region *region);

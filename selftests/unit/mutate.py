@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Breaks the MMU in many places, one at a time, and checks that a test notices.
+
+Each mutation is a piece of source in one function (or file) of mmu/ and what
+takes its place.  It is applied to a copy; the unit tests and the property test,
+with a fixed seed, must then fail.  A mutation that no longer applies or does
+not build is a failure of this list.  Output is TAP.
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+UNITS = ["spte_test", "slot_test", "ring_test", "pml_test", "ept_test", "dirty_test",
+         "fault_test"]
+PROPERTY = "property"
+
+
+class Mutation:
+    """what: a sentence; edits: [(file, function or None, old, new)]; by: who must notice."""
+
+    def __init__(self, invariant, what, *edits, by="any"):
+        self.invariant = invariant
+        self.what = what
+        self.edits = edits
+        self.by = by
+
+
+MUTATIONS = [
+    Mutation(4, "turning logging on does not always flush",
+             ("dirty.c", "dirty_start", "\tbatch->flush = true;\n", ""), by=PROPERTY),
+    Mutation(1, "the log is drained from its other end",
+             ("pml.c", "pml_drain", "unsigned int count = pml_count(index);",
+              "unsigned int i, count = pml_count(index);\n\tu64 turned[PML_ENTRIES];\n"
+              "\tfor (i = 0; i < count; i++)\n"
+              "\t\tturned[PML_INDEX_EMPTY - i] = log[PML_ENTRIES - count + i];\n"
+              "\tlog = turned;"),
+             by=PROPERTY),
+    Mutation(6, "a full log is taken for an empty one",
+             ("pml.h", "pml_count", "? PML_ENTRIES :", "? 0 :")),
+    Mutation(6, "the low bits of a log entry count",
+             ("pml.c", "entry_gfn", "(entry & EPT_ADDR_MASK)", "(entry + 0xfff)")),
+    Mutation(9, "the log records beyond the slot it looked up",
+             ("pml.c", "record_run", "if (rel >= npages)", "if (rel > npages)")),
+    Mutation(2, "GET takes a record and does not flush",
+             ("dirty.c", "dirty_get", "\tif (any)\n\t\tbatch->flush = true;\n", ""), by=PROPERTY),
+    Mutation(2, "CLEAR takes a record and does not flush",
+             ("dirty.c", "dirty_clear", "\t\t\tbatch->flush = true;\n", ""), by=PROPERTY),
+    Mutation(2, "RESET gives back an entry and does not flush",
+             ("dirty.c", "dirty_reset", "\tif (count)\n\t\tbatch->flush = true;\n", "")),
+    Mutation(2, "arming a leaf does not flush",
+             ("ept.c", "ept_rearm_mask", "\t\tbatch->flush = true;\n", "\t\t;\n"),
+             ("ept.c", "ept_rearm_range", "batch->flush |= rearm_leaf(sptep);",
+              "rearm_leaf(sptep);")),
+    Mutation(1, "GET takes records and does not arm",
+             ("dirty.c", "take_word", "\t\tept_rearm_mask(mmu, gfn, taken, batch);\n", "\t\t;\n"),
+             by=PROPERTY),
+    Mutation(1, "CLEAR takes records and does not arm",
+             ("dirty.c", "dirty_clear",
+              "\t\t\tept_rearm_mask(mmu, slot->base + word * 64, taken, batch);\n", ""),
+             by=PROPERTY),
+    Mutation(1, "RESET gives entries back and does not arm",
+             ("dirty.c", "reset_batch", "run.mask |= BIT_ULL(rel & 63);", ";"), by=PROPERTY),
+    Mutation(1, "RESET forgets the last run",
+             ("dirty.c", "reset_batch", "\trun_flush(mmu, &run, batch);\n\treturn count;",
+              "\treturn count;")),
+    Mutation(1, "turning logging on arms nothing",
+             ("dirty.c", "dirty_start", "\t\tept_rearm_range(mmu, gfn, next, batch);\n", ""),
+             by=PROPERTY),
+    Mutation(8, "CLEAR takes bits that were not asked for",
+             ("dirty.c", "dirty_clear", "mask[word - first / 64] & word_mask(slot, word)",
+              "word_mask(slot, word)"), by=PROPERTY),
+    Mutation(8, "CLEAR arms what was asked for, set or not",
+             ("dirty.c", "dirty_clear", "slot->base + word * 64, taken, batch",
+              "slot->base + word * 64, asked, batch")),
+    Mutation(8, "CLEAR reads its mask from the slot's beginning",
+             ("dirty.c", "dirty_clear", "mask[word - first / 64]", "mask[word % 2]")),
+    Mutation(8, "a harvest goes beyond the slot's end",
+             ("dirty.c", "word_mask", "left >= 64 ? ~0ull : BIT_ULL(left) - 1",
+              "left ? ~0ull : 0")),
+    Mutation(1, "what could not be handed over is lost",
+             ("dirty.c", "dirty_put_back", "put_bits(&slot->dirty[word], words[word]);", ";"),
+             by=PROPERTY),
+    Mutation(1, "records are taken without an atomic operation",
+             ("dirty.c", "put_bits", "while (!try_cmpxchg(word, &old, old | mask))\n\t\t;",
+              "*word = mask;")),
+    Mutation(7, "a full ring is overwritten",
+             ("ring.h", "ring_has_room", "ring->size - ring_used(ring) >= n", "true")),
+    Mutation(7, "the ring keeps no reserve",
+             ("ring.h", "ring_is_soft_full", "ring->size - RING_RESERVE", "ring->size"),
+             by=PROPERTY),
+    Mutation(7, "entries nobody harvested are given back",
+             ("ring.h", "ring_take_harvested", "& KVM_DIRTY_GFN_F_RESET", "| 1"), by=PROPERTY),
+    Mutation(7, "entries that were never produced are given back",
+             ("ring.h", "ring_take_harvested", "READ_ONCE(ring->head) == ring->tail", "false")),
+    Mutation(7, "an entry that is given back stays harvested",
+             ("ring.h", "ring_take_harvested", "\tWRITE_ONCE(entry->flags, 0);\n", "")),
+    Mutation(7, "RESET believes any page number",
+             ("dirty.c", "reset_batch", "run.slot && rel < run.slot->npages", "run.slot")),
+    Mutation(10, "arming forgets what the host has to hear",
+             ("spte.h", "spte_rearm", " | SPTE_WAS_DIRTY", ""), by=PROPERTY),
+    Mutation(10, "ageing forgets what the host has to hear",
+             ("spte.c", "spte_age", "\tif (spte & EPT_W)\n\t\tspte |= SPTE_WAS_DIRTY;\n", "")),
+    Mutation(5, "ageing clears D with A",
+             ("spte.c", "spte_age", "return spte & ~EPT_A;", "return spte & ~(EPT_A | EPT_D);"),
+             by=PROPERTY),
+    Mutation(14, "an aged page stays writable where W tells",
+             ("spte.c", "spte_age", "return spte & ~EPT_RWX;",
+              "return spte & ~(EPT_R | EPT_X);")),
+    Mutation(3, "a logged page is writable before it was recorded",
+             ("spte.c", "spte_leaf", "kind == SPTE_AD || page->write || !page->logged", "true"),
+             by=PROPERTY),
+    Mutation(1, "a logged page is mapped with D set",
+             ("spte.c", "spte_leaf", "kind == SPTE_AD && page->write && !page->logged",
+              "kind == SPTE_AD && page->write"), by=PROPERTY),
+    Mutation(10, "a page that is read-only for the host is writable",
+             ("spte.c", "spte_leaf", "\tif (!page->host_writable)\n\t\treturn spte;\n", "")),
+    Mutation(10, "a fault does not ask whether it raced",
+             ("fault.c", "fault_map", "host_race_lost(mmu, seq, hva)", "false"), by=PROPERTY),
+    Mutation(10, "a fault samples the race after the look-up",
+             ("fault.c", "fault_map", "\tif (host_race_lost(",
+              "\tseq = host_race_begin(mmu);\n\tif (host_race_lost("), by=PROPERTY),
+    Mutation(10, "a fault replaces the leaf of another page",
+             ("fault.c", "install", "spte_hfn(old) != page->hfn", "false")),
+    Mutation(1, "an upgrade forgets D",
+             ("fault.c", "install", "old & (EPT_D | SPTE_WAS_DIRTY)", "0")),
+    Mutation(1, "W comes back without a record",
+             ("fault.c", "fault_restore", "\tif (fixed)\n\t\trecord_permitted(", "\tif (0)\n\t\trecord_permitted("),
+             by=PROPERTY),
+    Mutation(1, "W is given without a record",
+             ("fault.c", "fault_map", "\tif (!ret)\n\t\trecord_permitted(",
+              "\tif (0)\n\t\trecord_permitted("), by=PROPERTY),
+    Mutation(3, "a read is recorded",
+             ("fault.c", "record_permitted", "fault->write && mmu->kind != SPTE_AD",
+              "mmu->kind != SPTE_AD"), by=PROPERTY),
+    Mutation(9, "a slot that goes still maps pages",
+             ("fault.c", "mmu_fault", "READ_ONCE(slot->dying)", "false")),
+    Mutation(9, "an MMIO entry of other slots is believed",
+             ("fault.c", "mmu_is_mmio", "spte_mmio_is_current(spte, slots->generation)",
+              "spte_is_mmio(spte)"), by=PROPERTY),
+    Mutation(9, "a read-only slot can be written",
+             ("fault.c", "install", "page->writable && !(slot->flags & KVM_MEM_READONLY)",
+              "page->writable"), by=PROPERTY),
+    Mutation(10, "a page's reference is kept",
+             ("fault.c", "fault_map", "\thost_put_page(&page);\n", "")),
+    Mutation(9, "tables for MMIO are not counted",
+             ("fault.c", "fault_mmio", "\tatomic_long_add(made, &mmu->nr_mmio_tables);\n", "")),
+    Mutation(10, "W comes back where the host forbids it",
+             ("ept.c", "ept_restore", "(write && !spte_may_restore_write(old))", "false")),
+    Mutation(1, "a zap does not record D where D is scanned",
+             ("ept.c", "zap_leaf",
+              "\t\tslot_set_dirty(zap->slot, gfn - zap->slot->base);\n", "\t\t;\n"), by=PROPERTY),
+    Mutation(10, "a zap does not tell the host",
+             ("ept.c", "zap_leaf", "\t\tenv_page_dirty(spte_hfn(old));\n", "\t\t;\n"),
+             by=PROPERTY),
+    Mutation(10, "a zap does not flush",
+             ("ept.c", "zap_leaf", "\tzap->batch->flush = true;\n", ""), by=PROPERTY),
+    Mutation(1, "a zap loses a D that is set meanwhile",
+             ("ept.c", "zap_leaf", "\told = xchg(sptep, 0);\n",
+              "\told = READ_ONCE(*sptep);\n\tWRITE_ONCE(*sptep, 0);\n"), by=PROPERTY),
+    Mutation(1, "ageing loses a D that is set meanwhile",
+             ("ept.c", "ept_age", "while (clear && !try_cmpxchg64(sptep, &old, spte_age(old)));",
+              "while (0);\n\t\tif (clear)\n\t\t\tWRITE_ONCE(*sptep, spte_age(old));"),
+             by=PROPERTY),
+    Mutation(10, "a zap stops a page early",
+             ("ept.c", "ept_zap", "{ mmu, slot, start, end, batch }",
+              "{ mmu, slot, start, end - 1, batch }")),
+    Mutation(2, "a table is freed before the flush",
+             ("ept.c", "unlink_table",
+              "\tWRITE_ONCE(table[0], (u64)(unsigned long)zap->batch->dead_tables);\n"
+              "\tzap->batch->dead_tables = table;\n", "\ttable_free(table);\n"), by=PROPERTY),
+    Mutation(2, "a table that is not empty is freed",
+             ("ept.c", "zap_table", "if (table_is_empty(child))", "if (true)"), by=PROPERTY),
+    Mutation(10, "a mapping overwrites what changed meanwhile",
+             ("ept.c", "ept_map", "if (!try_cmpxchg64(&table[index_at(gfn, 1)], &old, spte))",
+              "WRITE_ONCE(table[index_at(gfn, 1)], spte);\n\tif (0)")),
+    Mutation(9, "an overlap of one page is let through",
+             ("slot.c", "slots_overlap", "base < slot->base + slot->npages",
+              "base + 1 < slot->base + slot->npages"), by=PROPERTY),
+    Mutation(9, "an address that wraps is let through",
+             ("slot.c", "region_is_sane",
+              "region->userspace_addr + region->memory_size < region->userspace_addr",
+              "false")),
+    Mutation(9, "a change leaves the old slot's id",
+             ("slot.c", "slots_change", "\t\tslots->by_id[without->id] = NULL;\n", "\t\t;\n")),
+    Mutation(9, "a change keeps the generation",
+             ("slot.c", "slots_change", "old->generation + 1", "old->generation"), by=PROPERTY),
+    Mutation(8, "a bitmap that begins set has bits beyond the slot",
+             ("slot.c", "slot_bitmap_alloc", "if (npages % 64)", "if (false)"), by=PROPERTY),
+]
+
+
+def replace(text, function, old, new):
+    """Returns text with old replaced inside function, or None where it is not there."""
+    start, end = 0, len(text)
+    if function:
+        head = re.search(r"^[a-z][^;{}#]*\b%s\([^;{}]*\)\n\{" % re.escape(function), text, re.M)
+        if not head:
+            return None
+        start = head.start()
+        end = text.index("\n}", start) + 2
+    body = text[start:end]
+    if old not in body:
+        return None
+    return text[:start] + body.replace(old, new) + text[end:]
+
+
+class Tree:
+    """A copy of what the tests are built from, and its build."""
+
+    def __init__(self, args):
+        self.args = args
+        self.dir = tempfile.mkdtemp(prefix="vellum-mutate.")
+        for name in ("include", "mmu", "platform", os.path.join("selftests", "unit")):
+            shutil.copytree(os.path.join(TOP, name), os.path.join(self.dir, name),
+                            ignore=shutil.ignore_patterns("*.o", "*.cmd", "build", "asm"))
+        self.build_dir = os.path.join(self.dir, "build")
+
+    def remove(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def build(self, programs):
+        """None, or what the compiler said."""
+        make = ["make", "-s", "-j%d" % self.args.jobs, "-C",
+                os.path.join(self.dir, "selftests", "unit"), "O=" + self.build_dir, "SANITIZE=",
+                "WERROR="]
+        done = subprocess.run(make + [os.path.join(self.build_dir, p) for p in programs],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
+        return done.stdout if done.returncode else None
+
+    def run(self, program):
+        """None when it passes, else its first words on why not."""
+        argv = [os.path.join(self.build_dir, program)]
+        if program == PROPERTY:
+            argv += ["--ops", str(self.args.ops), "--seed", str(self.args.seed)]
+        try:
+            done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  text=True, errors="replace", timeout=60, check=False)
+        except subprocess.TimeoutExpired:
+            return "runs for ever"
+        if not done.returncode:
+            return None
+        for line in done.stdout.splitlines():
+            if line.startswith("# ") and ("invariant" in line or ".c:" in line):
+                return line[2:]
+        return "exit status %d" % done.returncode
+
+    def mutate(self, mutation):
+        """Applies it; returns [(path, old text)], or a sentence on what does not fit."""
+        undo = []
+        for name, function, old, new in mutation.edits:
+            path = os.path.join(self.dir, "mmu", name)
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            changed = replace(text, function, old, new)
+            if changed is None:
+                self.restore(undo)
+                return "%s: %s() has no %r" % (name, function, old)
+            undo.append((path, text))
+            write(path, changed)
+        return undo
+
+    @staticmethod
+    def restore(undo):
+        for path, text in reversed(undo):
+            write(path, text)
+
+
+def write(path, text):
+    """Writes a file that make takes for newer than what was built a moment ago."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    later = time.time() + 0.01
+    os.utime(path, (later, later))
+
+
+def try_mutation(tree, mutation):
+    """(noticed, a sentence)."""
+    undo = tree.mutate(mutation)
+    if isinstance(undo, str):
+        return False, "does not apply any more: " + undo
+    programs = [PROPERTY] if mutation.by == PROPERTY else UNITS + [PROPERTY]
+    try:
+        error = tree.build(programs)
+        if error:
+            return False, "does not build:\n" + error
+        for program in programs:
+            why = tree.run(program)
+            if why:
+                return True, "%s: %s" % (program, why)
+        return False, "no test notices"
+    finally:
+        tree.restore(undo)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ops", type=int, default=200000,
+                        help="operations of the property test in each mode (200000)")
+    parser.add_argument("--seed", type=int, default=1, help="its seed (1)")
+    parser.add_argument("--jobs", type=int, default=2, help="compilers at a time (2)")
+    parser.add_argument("--only", help="mutations whose sentence holds this text")
+    args = parser.parse_args()
+    mutations = [m for m in MUTATIONS if not args.only or args.only in m.what]
+
+    tree = Tree(args)
+    failed = number = 0
+    try:
+        print("TAP version 13", flush=True)
+        error = tree.build(UNITS + [PROPERTY])
+        bad = error or next((why for why in map(tree.run, UNITS + [PROPERTY]) if why), None)
+        number = 1
+        failed += bool(bad)
+        for line in (bad or "").splitlines():
+            print("# " + line)
+        print("%sok 1 - mutate: without a mutation all tests pass" % ("not " if bad else ""),
+              flush=True)
+        for mutation in [] if bad else mutations:
+            noticed, why = try_mutation(tree, mutation)
+            number += 1
+            failed += not noticed
+            for line in why.splitlines():
+                print("# " + line)
+            print("%sok %d - mutate: invariant %d, %s" %
+                  ("" if noticed else "not ", number, mutation.invariant, mutation.what),
+                  flush=True)
+    finally:
+        tree.remove()
+    print("1..%d" % number)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
