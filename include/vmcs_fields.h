@@ -11,6 +11,10 @@
 #undef EPT_VIOLATION_GVA_TRANSLATED /* the kernel's header has it too, with the same value */
 #include <asm/vmx.h>
 
+/* Exit reasons of newer CPUs, which exit for them whatever the controls say (SDM 3D appendix C). */
+#define EXIT_REASON_SEAMCALL_INSN 76
+#define EXIT_REASON_TDCALL_INSN 77
+
 /* Exit qualification of MOV to and from control registers (SDM 3C table 28-3). */
 #define CR_ACCESS_REG(q) ((q) & 0xf)
 #define CR_ACCESS_TYPE(q) (((q) >> 4) & 3)

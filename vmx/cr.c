@@ -34,16 +34,17 @@ static u64 cr4_owned(const struct vcpu *vcpu)
 	return CR4_GUEST_OWNED & cr4_allowed(vcpu);
 }
 
-u64 vmx_cr0(void)
+u64 vmx_cr0(const struct vcpu *vcpu)
 {
-	return (vmread(GUEST_CR0) & CR0_GUEST_OWNED) | (vmread(CR0_READ_SHADOW) & ~CR0_GUEST_OWNED);
+	return (vmread(GUEST_CR0) & CR0_GUEST_OWNED) |
+	       (vcpu->vmx->cr0_shadow & ~(u64)CR0_GUEST_OWNED);
 }
 
-u64 vmx_cr4(void)
+u64 vmx_cr4(const struct vcpu *vcpu)
 {
-	u64 host_owned = vmread(CR4_GUEST_HOST_MASK);
+	u64 owned = cr4_owned(vcpu);
 
-	return (vmread(GUEST_CR4) & ~host_owned) | (vmread(CR4_READ_SHADOW) & host_owned);
+	return (vmread(GUEST_CR4) & owned) | (vcpu->vmx->cr4_shadow & ~owned);
 }
 
 bool vmx_in_64bit(const struct vcpu *vcpu)
@@ -60,6 +61,7 @@ void vmx_put_cr0(struct vcpu *vcpu, u64 cr0)
 	vmwrite(GUEST_CR0, (value | must) & vmx_caps.cr0_fixed1);
 	vmwrite(CR0_READ_SHADOW, cr0);
 	vmwrite(CR0_GUEST_HOST_MASK, ~(u64)CR0_GUEST_OWNED);
+	vcpu->vmx->cr0_shadow = cr0;
 	vcpu_request(vcpu, VCPU_REQ_VPID);
 }
 
@@ -71,26 +73,22 @@ void vmx_put_cr4(struct vcpu *vcpu, u64 cr4)
 	vmwrite(GUEST_CR4, cr4 | must);
 	vmwrite(CR4_READ_SHADOW, cr4);
 	vmwrite(CR4_GUEST_HOST_MASK, ~cr4_owned(vcpu));
+	vcpu->vmx->cr4_shadow = cr4;
 	vcpu_request(vcpu, VCPU_REQ_VPID);
-}
-
-void vmx_update_cr4_mask(struct vcpu *vcpu)
-{
-	vmx_put_cr4(vcpu, vmx_cr4());
 }
 
 void vmx_put_efer(struct vcpu *vcpu, u64 efer)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
+	/* Whether the SYSCALL MSRs in the CPU are the guest's follows EFER.SCE. */
+	preempt_disable();
+	guest_state_put(vcpu);
 	vmx->efer = efer;
+	preempt_enable();
 	vmwrite(GUEST_IA32_EFER, efer);
 	vmwrite(VM_ENTRY_CONTROLS,
 		vmx_caps.entry | (efer & EFER_LMA ? VM_ENTRY_IA32E_MODE : 0));
-	/* Whether the SYSCALL MSRs must be the guest's follows EFER.SCE. */
-	preempt_disable();
-	guest_state_put(vcpu);
-	preempt_enable();
 	vcpu_request(vcpu, VCPU_REQ_VPID);
 }
 
@@ -150,7 +148,7 @@ static bool enter_long_mode(struct vcpu *vcpu)
 {
 	u64 ar = vmread(GUEST_TR_AR_BYTES);
 
-	if (!(vmx_cr4() & X86_CR4_PAE) || (vmread(GUEST_CS_AR_BYTES) & SEG_AR_L))
+	if (!(vmx_cr4(vcpu) & X86_CR4_PAE) || (vmread(GUEST_CS_AR_BYTES) & SEG_AR_L))
 		return false;
 	/* VM entry wants a 64-bit busy TSS; the CPU itself does not care before its next use. */
 	if ((ar & SEG_AR_TYPE) != SEG_AR_TYPE_BUSY_TSS)
@@ -162,7 +160,7 @@ static bool enter_long_mode(struct vcpu *vcpu)
 /* MOV to CR0 and LMSW.  False: #GP. */
 static bool guest_set_cr0(struct vcpu *vcpu, u64 cr0)
 {
-	u64 efer = vcpu->vmx->efer, changed = vmx_cr0() ^ cr0;
+	u64 efer = vcpu->vmx->efer, changed = vmx_cr0(vcpu) ^ cr0;
 
 	cr0 |= X86_CR0_ET;
 	if (cr0 >> 32)
@@ -174,13 +172,13 @@ static bool guest_set_cr0(struct vcpu *vcpu, u64 cr0)
 		if (efer & EFER_LME) {
 			if (!enter_long_mode(vcpu))
 				return false;
-		} else if ((vmx_cr4() & X86_CR4_PAE) &&
+		} else if ((vmx_cr4(vcpu) & X86_CR4_PAE) &&
 			   vmx_load_pdptes(vcpu, vmread(GUEST_CR3))) {
 			return false;
 		}
 	}
 	if ((changed & X86_CR0_PG) && !(cr0 & X86_CR0_PG)) {
-		if (vmx_in_64bit(vcpu) || (vmx_cr4() & X86_CR4_PCIDE))
+		if (vmx_in_64bit(vcpu) || (vmx_cr4(vcpu) & X86_CR4_PCIDE))
 			return false;
 		if (efer & EFER_LMA)
 			vmx_put_efer(vcpu, efer & ~(u64)EFER_LMA);
@@ -192,7 +190,7 @@ static bool guest_set_cr0(struct vcpu *vcpu, u64 cr0)
 static bool guest_set_cr4(struct vcpu *vcpu, u64 cr4)
 {
 	bool lma = vcpu->vmx->efer & EFER_LMA;
-	u64 old = vmx_cr4();
+	u64 old = vmx_cr4(vcpu);
 
 	if (!cr4_is_valid(vcpu, cr4))
 		return false;
@@ -200,7 +198,7 @@ static bool guest_set_cr4(struct vcpu *vcpu, u64 cr4)
 		return false;
 	if ((cr4 & ~old & X86_CR4_PCIDE) && (!lma || (vmread(GUEST_CR3) & 0xfff)))
 		return false;
-	if (!lma && (vmx_cr0() & X86_CR0_PG) && (cr4 & X86_CR4_PAE) &&
+	if (!lma && (vmx_cr0(vcpu) & X86_CR0_PG) && (cr4 & X86_CR4_PAE) &&
 	    ((cr4 ^ old) & (CR4_PDPTE_BITS | X86_CR4_SMEP)) &&
 	    vmx_load_pdptes(vcpu, vmread(GUEST_CR3)))
 		return false;
@@ -261,10 +259,10 @@ int exit_cr_access(struct vcpu *vcpu)
 		gpr_write(vcpu, CR_ACCESS_GPR(qualification), vmx_cr8(vcpu));
 		break;
 	case CR_CLTS:
-		vmx_put_cr0(vcpu, vmx_cr0() & ~(u64)X86_CR0_TS);
+		vmx_put_cr0(vcpu, vmx_cr0(vcpu) & ~(u64)X86_CR0_TS);
 		break;
 	case CR_LMSW: /* writes PE (setting only), MP, EM and TS */
-		cr0 = vmx_cr0();
+		cr0 = vmx_cr0(vcpu);
 		cr0 = (cr0 & ~0xeull) | (CR_ACCESS_LMSW_SOURCE(qualification) & 0xf);
 		if (!guest_set_cr0(vcpu, cr0)) {
 			queue_exception_error(vcpu, GP_VECTOR, 0);

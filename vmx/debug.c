@@ -34,12 +34,12 @@ void debug_load_host(struct vcpu *vcpu)
 }
 
 /* CR4.DE makes DR4 and DR5 undefined; without it they are DR6 and DR7 (SDM 3B 18.2.2). */
-static int debug_register(unsigned int n)
+static int debug_register(const struct vcpu *vcpu, unsigned int n)
 {
 	if (n < 4)
 		return n;
 	if (n < 6)
-		return vmx_cr4() & X86_CR4_DE ? -1 : n + 2;
+		return vmx_cr4(vcpu) & X86_CR4_DE ? -1 : n + 2;
 	return n;
 }
 
@@ -83,7 +83,7 @@ int exit_dr_access(struct vcpu *vcpu)
 {
 	u64 qualification = vmread(EXIT_QUALIFICATION);
 	unsigned int gpr = DR_ACCESS_GPR(qualification);
-	int n = debug_register(DR_ACCESS_REG(qualification));
+	int n = debug_register(vcpu, DR_ACCESS_REG(qualification));
 	u64 value;
 
 	if (n < 0) {

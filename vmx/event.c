@@ -19,7 +19,7 @@ void queue_exception(struct vcpu *vcpu, u8 vector)
 void queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 {
 	/* Real mode delivers no error codes (SDM 3C 27.2.1.3). */
-	bool real = !(vmx_cr0() & X86_CR0_PE);
+	bool real = !(vmx_cr0(vcpu) & X86_CR0_PE);
 
 	vcpu->vmx->event = (struct vmx_event){
 		.info = EVENT(INTR_TYPE_HARD_EXCEPTION, vector) |
@@ -101,9 +101,9 @@ void event_inject(struct vcpu *vcpu)
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	struct vmx_event *event = &vmx->event;
 
-	if (unlikely(vmx->interrupt >= 0))
+	if (vmx->interrupt >= 0)
 		interrupt_to_event(vmx);
-	if (likely(!event->info))
+	if (!event->info)
 		return;
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, event->info);
 	if (event->info & INTR_INFO_DELIVER_CODE_MASK)

@@ -7,16 +7,6 @@
 
 #include "vmx/vmx.h"
 
-bool exit_is_quick(u32 reason)
-{
-	const u64 quick = BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_VMCALL) |
-			  BIT_ULL(EXIT_REASON_PML_FULL) | BIT_ULL(EXIT_REASON_INTERRUPT_WINDOW) |
-			  BIT_ULL(EXIT_REASON_MSR_READ) | BIT_ULL(EXIT_REASON_WBINVD) |
-			  BIT_ULL(EXIT_REASON_DR_ACCESS);
-
-	return reason < 64 && (quick & BIT_ULL(reason));
-}
-
 void skip_insn(struct vcpu *vcpu)
 {
 	u64 old = vmread(GUEST_RIP);
@@ -38,7 +28,8 @@ static int exit_cpuid(struct vcpu *vcpu)
 	bool apic = vcpu->msrs.apic_base & MSR_IA32_APICBASE_ENABLE;
 
 	vcpu->stats.exits_cpuid++;
-	cpuid_exec(&vcpu->cpuid, vmx_cr4(), apic, &eax, &ebx, &ecx, &edx);
+	/* The bits of CR4 that CPUID shows are all the host's: in the shadow. */
+	cpuid_exec(&vcpu->cpuid, vcpu->vmx->cr4_shadow, apic, &eax, &ebx, &ecx, &edx);
 	vcpu->regs[GPR_RAX] = eax;
 	vcpu->regs[GPR_RBX] = ebx;
 	vcpu->regs[GPR_RCX] = ecx;
@@ -128,6 +119,9 @@ static int exit_entry_failed(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
+	/* The machine check that came between is the host's. */
+	if ((u16)vcpu->vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
+		asm volatile("int $18" : : : "memory");
 	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	run->fail_entry.hardware_entry_failure_reason = vcpu->vmx->exit_reason;
 	run->fail_entry.cpu = READ_ONCE(vcpu->cpu);
@@ -199,6 +193,8 @@ int exit_dispatch(struct vcpu *vcpu)
 	case EXIT_REASON_MONITOR_INSTRUCTION:
 	case EXIT_REASON_MWAIT_INSTRUCTION:
 	case EXIT_REASON_ENCLS:
+	case EXIT_REASON_SEAMCALL_INSN:
+	case EXIT_REASON_TDCALL_INSN:
 		return exit_undefined(vcpu);
 	}
 	vcpu->stats.exits_other++;

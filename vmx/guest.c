@@ -36,9 +36,9 @@ static int walk_read(void *vcpu, gpa_t gpa, void *to, size_t len)
 int guest_translate(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
 {
 	const struct gva_walk walk = {
-		.cr0 = vmx_cr0(),
+		.cr0 = vmx_cr0(vcpu),
 		.cr3 = vmread(GUEST_CR3),
-		.cr4 = vmx_cr4(),
+		.cr4 = vmx_cr4(vcpu),
 		.efer = vcpu->vmx->efer,
 		.read = walk_read,
 		.opaque = vcpu,

@@ -32,6 +32,14 @@ static void load_here(struct vcpu *vcpu)
 	}
 }
 
+void vcpu_forget(struct vcpu *vcpu)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		cmpxchg(per_cpu_ptr(&last_loaded, cpu), vcpu, NULL);
+}
+
 static void sched_in(struct preempt_notifier *notifier, int cpu)
 {
 	load_here(container_of(notifier, struct vcpu_vmx, notifier)->vcpu);

@@ -199,7 +199,7 @@ static int set_efer(struct vcpu *vcpu, u64 value, bool host)
 
 	if (!efer_is_valid(vcpu, value))
 		return -EINVAL;
-	if (!host && (vmx_cr0() & X86_CR0_PG) && ((old ^ value) & EFER_LME))
+	if (!host && (vmx_cr0(vcpu) & X86_CR0_PG) && ((old ^ value) & EFER_LME))
 		return -EINVAL;
 	vmx_put_efer(vcpu, (value & ~(u64)EFER_LMA) | (old & EFER_LMA));
 	return 0;

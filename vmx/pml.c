@@ -30,8 +30,6 @@ void pml_collect(struct vcpu *vcpu)
 	u16 index;
 	int srcu;
 
-	if (!vmx->pml_armed)
-		return;
 	index = vmread(GUEST_PML_INDEX);
 	if (index == PML_INDEX_EMPTY)
 		return;

@@ -34,6 +34,7 @@ void vcpu_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
 		regs->rsi, regs->rdi, regs->r8,	 regs->r9,  regs->r10, regs->r11,
 		regs->r12, regs->r13, regs->r14, regs->r15,
 	};
+	struct vmx_event *event = &vcpu->vmx->event;
 
 	memcpy(vcpu->regs, gprs, sizeof(gprs));
 	vcpu_load(vcpu);
@@ -42,7 +43,12 @@ void vcpu_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
 	vmwrite(GUEST_RFLAGS, regs->rflags | X86_EFLAGS_FIXED);
 	/* A new place to go on: what the old one was about to raise is void. */
 	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
-	vcpu->vmx->event.info = 0;
+	if ((event->info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_HARD_EXCEPTION)
+		event->info = 0;
+	/* VM entry refuses the shadow of an STI that has not set IF. */
+	if (!(regs->rflags & X86_EFLAGS_IF))
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~(u64)GUEST_INTR_STATE_STI);
 	vcpu_put(vcpu);
 }
 
@@ -132,10 +138,10 @@ void vcpu_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	memset(sregs, 0, sizeof(*sregs));
 	vcpu_load(vcpu);
 	get_segments(sregs);
-	sregs->cr0 = vmx_cr0();
+	sregs->cr0 = vmx_cr0(vcpu);
 	sregs->cr2 = vcpu->vmx->cr2;
 	sregs->cr3 = vmread(GUEST_CR3);
-	sregs->cr4 = vmx_cr4();
+	sregs->cr4 = vmx_cr4(vcpu);
 	sregs->cr8 = vmx_cr8(vcpu);
 	sregs->efer = vcpu->vmx->efer;
 	sregs->apic_base = vcpu->msrs.apic_base;
@@ -223,10 +229,14 @@ void vcpu_cpuid_changed(struct vcpu *vcpu)
 		      (cpuid_word(&vcpu->cpuid, 7, 0, 2) & BIT(22)); /* or RDPID */
 	bool invpcid = cpuid_word(&vcpu->cpuid, 7, 0, 1) & BIT(10);
 	u32 allowed = vmx_caps.secondary_allowed;
+	u64 cr4;
 
 	vcpu_load(vcpu);
 	vmcs_set_secondary(vmx, allowed & SECONDARY_EXEC_ENABLE_RDTSCP, rdtscp);
 	vmcs_set_secondary(vmx, allowed & SECONDARY_EXEC_ENABLE_INVPCID, invpcid);
-	vmx_update_cr4_mask(vcpu);
+	/* What the guest owns of CR4 follows CPUID too; its own bits were read by the old mask. */
+	cr4 = (vmread(GUEST_CR4) & ~vmread(CR4_GUEST_HOST_MASK)) |
+	      (vmread(CR4_READ_SHADOW) & vmread(CR4_GUEST_HOST_MASK));
+	vmx_put_cr4(vcpu, cr4);
 	vcpu_put(vcpu);
 }

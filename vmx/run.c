@@ -103,7 +103,8 @@ static int enter_once(struct vcpu *vcpu)
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	int refused;
 
-	event_inject(vcpu);
+	if (unlikely(event_is_due(vmx)))
+		event_inject(vcpu);
 	context_tracking_guest_enter();
 	refused = vmx_enter(vcpu->regs, &vmx->host_rsp, vmx->launched);
 	context_tracking_guest_exit();
@@ -115,10 +116,10 @@ static int enter_once(struct vcpu *vcpu)
 	/* An entry that fails on the guest's state launches nothing (SDM 27.8). */
 	if (likely(!(vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
 		vmx->launched = true;
-	if (vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI ||
-	    vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
+	if (vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI)
 		deliver_host_event();
-	pml_collect(vcpu);
+	if (vmx->pml_armed)
+		pml_collect(vcpu);
 	vcpu->stats.exits++;
 	return exit_is_quick(vmx->exit_reason) ? exit_dispatch(vcpu) : EXIT_SLOW;
 }

@@ -17,10 +17,12 @@
  * was asked.  The IPI's function is empty: that it ran means that the vCPU's
  * interrupts were on, so that it had left the guest and had drained its log.
  * An IPI that arrives between the vCPU's look and its entry stays pending, and
- * the guest then executes nothing: a pending external interrupt causes a VM
- * exit right after the entry, before the first instruction (SDM 3C 27.7.5 and
- * 26.2).  A vCPU that is seen outside has an empty log (acquire/release of
- * mode), and looks at tlb_gen before it enters again.
+ * the entry is followed by a VM exit before the first instruction (SDM 3C 26.2,
+ * external interrupts; an event that is injected is still delivered, and may
+ * write through an old translation: that is before the acknowledgement, and so
+ * a write like any other of the guest's that came before it).  A vCPU that is
+ * seen outside has an empty log (acquire and release of mode), and looks at
+ * tlb_gen before it enters again.
  */
 #include <linux/cpumask.h>
 #include <linux/smp.h>

@@ -47,8 +47,8 @@ static void destroy_parts(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
-	if (vmx->vmcs)
-		vmcs_destroy(vcpu);
+	vmcs_destroy(vcpu);
+	vcpu_forget(vcpu);
 	guest_fpu_destroy(vcpu);
 	free_page((unsigned long)vmx->pml);
 	kfree(vcpu->apic);

@@ -108,7 +108,6 @@ void vmcs_set_host_cpu(void)
 static void write_host(void)
 {
 	u64 value;
-	u32 low, high;
 
 	vmwrite(HOST_CR0, read_cr0() & ~X86_CR0_TS);
 	vmwrite(HOST_RIP, (unsigned long)vmx_exit_point);
@@ -116,8 +115,8 @@ static void write_host(void)
 	vmwrite(HOST_IA32_EFER, value);
 	rdmsrl(MSR_IA32_CR_PAT, value);
 	vmwrite(HOST_IA32_PAT, value);
-	rdmsr(MSR_IA32_SYSENTER_CS, low, high);
-	vmwrite(HOST_IA32_SYSENTER_CS, low);
+	rdmsrl(MSR_IA32_SYSENTER_CS, value);
+	vmwrite(HOST_IA32_SYSENTER_CS, (u32)value);
 	rdmsrl(MSR_IA32_SYSENTER_EIP, value);
 	vmwrite(HOST_IA32_SYSENTER_EIP, value);
 }
@@ -157,6 +156,7 @@ static void write_all(struct vcpu *vcpu)
 	vmwrite(GUEST_IA32_PAT, vcpu->msrs.pat);
 }
 
+/* On error what was made is left to vmcs_destroy(). */
 int vmcs_create(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
@@ -167,10 +167,8 @@ int vmcs_create(struct vcpu *vcpu)
 		return vpid;
 	vmx->vpid = vpid;
 	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vmx->vmcs) {
-		ida_free(&vpids, vpid);
+	if (!vmx->vmcs)
 		return -ENOMEM;
-	}
 	*(u32 *)vmx->vmcs = vmx_caps.revision;
 	vmx->vmcs_pa = __pa(vmx->vmcs);
 	vmx->primary = vmx_caps.primary;
@@ -179,10 +177,8 @@ int vmcs_create(struct vcpu *vcpu)
 	preempt_disable();
 	ret = vmclear(vmx->vmcs_pa);
 	preempt_enable();
-	if (ret) {
-		vmcs_destroy(vcpu);
+	if (ret)
 		return ret;
-	}
 	vcpu_load(vcpu);
 	write_all(vcpu);
 	vcpu_put(vcpu);
@@ -193,7 +189,9 @@ void vmcs_destroy(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
-	vmcs_unload(vmx);
+	if (vmx->vmcs)
+		vmcs_unload(vmx);
 	free_page((unsigned long)vmx->vmcs);
-	ida_free(&vpids, vmx->vpid);
+	if (vmx->vpid)
+		ida_free(&vpids, vmx->vpid);
 }

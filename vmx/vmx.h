@@ -70,6 +70,7 @@ struct vcpu_vmx {
 	u64 *pml; /* the log page; NULL without PML */
 	bool pml_armed;
 
+	u64 cr0_shadow, cr4_shadow; /* valid for the bits that the guest does not own */
 	u64 cr2;
 	u64 cr8; /* without a local APIC */
 	u64 efer;
@@ -111,6 +112,8 @@ void vmcs_set_secondary(struct vcpu_vmx *vmx, u32 bits, bool on);
  */
 void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);
+/* The vCPU goes: no CPU may take another one at its address for it. */
+void vcpu_forget(struct vcpu *vcpu);
 /* The guest's MSRs and segments instead of the host thread's. Preemption off. */
 void guest_state_load(struct vcpu *vcpu);
 void guest_state_put(struct vcpu *vcpu);
@@ -118,7 +121,15 @@ void guest_state_put(struct vcpu *vcpu);
 /* exits.c: between load and put; see run.c for who calls it with interrupts off. */
 int exit_dispatch(struct vcpu *vcpu);
 /* Does this exit need no sleep and no lock, so that it is handled with interrupts off? */
-bool exit_is_quick(u32 reason);
+static inline bool exit_is_quick(u32 reason)
+{
+	const u64 quick = BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_VMCALL) |
+			  BIT_ULL(EXIT_REASON_PML_FULL) | BIT_ULL(EXIT_REASON_INTERRUPT_WINDOW) |
+			  BIT_ULL(EXIT_REASON_MSR_READ) | BIT_ULL(EXIT_REASON_WBINVD) |
+			  BIT_ULL(EXIT_REASON_DR_ACCESS);
+
+	return reason < 64 && (quick & BIT_ULL(reason));
+}
 int exit_internal_error(struct vcpu *vcpu, u32 suberror);
 /* RIP moves on past the instruction that exited. */
 void skip_insn(struct vcpu *vcpu);
@@ -132,10 +143,14 @@ void event_requeue(struct vcpu *vcpu);
 void event_restore_nmi_blocking(void);
 /* Writes the next event into the VMCS, if there is one. Interrupts off. */
 void event_inject(struct vcpu *vcpu);
+static inline bool event_is_due(const struct vcpu_vmx *vmx)
+{
+	return vmx->event.info || vmx->interrupt >= 0;
+}
 
 /* pml.c */
 void pml_arm(struct vcpu *vcpu);
-void pml_collect(struct vcpu *vcpu);
+void pml_collect(struct vcpu *vcpu); /* while it is armed */
 
 /* tlb.c */
 void vcpu_request(struct vcpu *vcpu, unsigned long request);
@@ -146,8 +161,8 @@ int tlb_init(void);
 void tlb_exit(void);
 
 /* cr.c: control registers as the guest sees them. */
-u64 vmx_cr0(void);
-u64 vmx_cr4(void);
+u64 vmx_cr0(const struct vcpu *vcpu);
+u64 vmx_cr4(const struct vcpu *vcpu);
 u64 vmx_cr8(const struct vcpu *vcpu);
 void vmx_set_cr8(struct vcpu *vcpu, u64 cr8);
 void vmx_put_cr0(struct vcpu *vcpu, u64 cr0);
@@ -161,8 +176,6 @@ int vmx_load_pdptes(struct vcpu *vcpu, u64 cr3);
 int exit_cr_access(struct vcpu *vcpu);
 /* In 64-bit code: CS.L in long mode. */
 bool vmx_in_64bit(const struct vcpu *vcpu);
-/* After the bits that CPUID allows have changed. */
-void vmx_update_cr4_mask(struct vcpu *vcpu);
 
 /* msrs.c */
 int exit_rdmsr(struct vcpu *vcpu);
