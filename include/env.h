@@ -20,6 +20,7 @@
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/kvm.h>
+#include <linux/kvm_types.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/sched.h>

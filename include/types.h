@@ -10,10 +10,7 @@
 
 #include "env.h"
 
-typedef u64 gva_t; /* guest virtual, before the guest's own paging */
-typedef u64 gpa_t; /* guest physical */
-typedef u64 gfn_t; /* guest frame number */
-typedef u64 hpa_t; /* host physical */
+/* gva_t, gpa_t, gfn_t and hpa_t are the kernel's (linux/kvm_types.h), through env.h. */
 typedef u64 hfn_t; /* host frame number */
 
 #define GFN_NONE ((gfn_t)~0ull)

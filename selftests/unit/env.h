@@ -32,6 +32,12 @@ typedef __s32 s32;
 typedef __s64 s64;
 typedef unsigned int gfp_t;
 
+/* linux/kvm_types.h */
+typedef unsigned long gva_t;
+typedef u64 gpa_t;
+typedef u64 gfn_t;
+typedef u64 hpa_t;
+
 /* linux/bits.h, linux/kernel.h, linux/mm.h */
 #define BITS_PER_LONG 64
 #define BIT(n) (1ul << (n))
