@@ -4,6 +4,18 @@
 
 struct fake_host fake_host;
 
+static pthread_mutex_t mmap_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void host_lock(void)
+{
+	pthread_mutex_lock(&mmap_lock);
+}
+
+void host_unlock(void)
+{
+	pthread_mutex_unlock(&mmap_lock);
+}
+
 void fake_host_reset(void)
 {
 	unsigned int i;
@@ -115,8 +127,6 @@ int host_get_page(unsigned long hva, bool write, struct host_page *page)
 	}
 	if (pte->no_mapping || (write && !pte->may_write))
 		return -EFAULT;
-	if (!pte->present)
-		host_replace(index);
 	if (write && !pte->writable) {
 		if (fake_host.before_copy)
 			fake_host.before_copy(index, true);
@@ -125,8 +135,12 @@ int host_get_page(unsigned long hva, bool write, struct host_page *page)
 		if (fake_host.before_copy)
 			fake_host.before_copy(index, false);
 	}
+	host_lock();
+	if (!pte->present)
+		host_replace(index);
 	*page = (struct host_page){ .hfn = pte->hfn, .writable = pte->writable && pte->may_write };
 	__atomic_add_fetch(&host_frame(page->hfn)->refs, 1, __ATOMIC_RELAXED);
+	host_unlock();
 	if (fake_host.after_lookup)
 		fake_host.after_lookup();
 	return 0;

@@ -51,6 +51,9 @@ static inline unsigned long host_hva(unsigned int index)
 /* The index of an address that the host has, or dies. */
 unsigned int host_index(unsigned long hva);
 struct host_frame *host_frame(hfn_t hfn);
+/* The address space's lock: look-ups hold it, and who changes a page while others run. */
+void host_lock(void);
+void host_unlock(void);
 /* Puts a fresh page behind @index; the caller has told the MMU before. */
 void host_replace(unsigned int index);
 /* Takes the page behind @index away. */

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Two vCPUs, a harvester and an invalidator on real threads with the real
+ * locks, under ThreadSanitizer.  Guest memory is a counter a page: at the end
+ * no increment may be lost, neither to a page that the host took away nor from
+ * what the harvester copied.
+ */
+#include <getopt.h>
+#include <sched.h>
+#include <time.h>
+
+#include "fake_cpu.h"
+#include "fake_host.h"
+#include "mmu/fault.h"
+#include "tap.h"
+
+#define NR_VCPUS 2
+#define NPAGES 200
+#define BASE 0x1c7
+#define RING_ENTRIES 1024
+
+enum { OUTSIDE, IN_GUEST, EXITING };
+enum tracker { BITMAP, RING, NR_TRACKERS };
+
+struct vcpu {
+	struct fake_cpu cpu;
+	struct ring ring;
+	struct table_cache tables;
+	u64 random;
+	u64 seen_gen;
+	int mode;
+	u32 exits;
+	bool kick;
+	u32 fetch;
+	u32 writes[NPAGES];
+	pthread_t thread;
+};
+
+static const char *const mode_names[] = { "pml", "d-scan", "wrprot", "soft" };
+
+static struct mmu mmu;
+static struct slots *slots;
+static struct slot *slot;
+static struct vcpu vcpus[NR_VCPUS];
+static bool has_ring, stop;
+static u64 tlb_gen;
+static unsigned int mode, seconds = 3;
+static u32 memory[HOST_FRAMES];	/* what stands in each host page */
+static u32 copies[NR_TRACKERS][NPAGES];
+
+static u64 rnd(u64 *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static bool stopped(void)
+{
+	return __atomic_load_n(&stop, __ATOMIC_RELAXED);
+}
+
+/* Every vCPU that is in the guest leaves it, and has read its log. */
+static void kick_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_VCPUS; i++) {
+		struct vcpu *v = &vcpus[i];
+		u32 exits = __atomic_load_n(&v->exits, __ATOMIC_SEQ_CST);
+
+		__atomic_store_n(&v->kick, true, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(&v->mode, __ATOMIC_SEQ_CST) != OUTSIDE &&
+		       __atomic_load_n(&v->exits, __ATOMIC_SEQ_CST) == exits)
+			sched_yield();
+	}
+}
+
+static void discharge(struct tlb_batch *batch)
+{
+	if (batch->flush) {
+		__atomic_add_fetch(&tlb_gen, 1, __ATOMIC_SEQ_CST);
+		kick_all();
+	}
+	ept_free_dead(batch);
+}
+
+static void vcpu_enter(struct vcpu *v)
+{
+	u64 gen;
+
+	__atomic_store_n(&v->mode, IN_GUEST, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&v->kick, false, __ATOMIC_SEQ_CST);
+	/* After the store of the mode: who did not see it has raised the generation before. */
+	gen = __atomic_load_n(&tlb_gen, __ATOMIC_SEQ_CST);
+	if (gen != v->seen_gen)
+		cpu_flush(&v->cpu);
+	v->seen_gen = gen;
+}
+
+static void vcpu_leave(struct vcpu *v)
+{
+	__atomic_store_n(&v->mode, EXITING, __ATOMIC_SEQ_CST);
+	pml_drain(v->cpu.log, v->cpu.index, slots, has_ring ? &v->ring : NULL);
+	cpu_log_reset(&v->cpu);
+	__atomic_add_fetch(&v->exits, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&v->mode, OUTSIDE, __ATOMIC_SEQ_CST);
+}
+
+/* In the guest until a fault or a kick.  True: @fault is to be resolved. */
+static bool vcpu_run(struct vcpu *v, struct fault *fault)
+{
+	enum cpu_result result = CPU_DONE;
+	unsigned int n;
+	hfn_t hfn;
+
+	vcpu_enter(v);
+	for (n = 0; n < 200 && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED); n++) {
+		u64 rel = rnd(&v->random) % NPAGES;
+		bool write = rnd(&v->random) % 4;
+
+		*fault = (struct fault){ .gpa = (BASE + rel) << PAGE_SHIFT, .write = write };
+		result = cpu_access(&v->cpu, BASE + rel, write ? CPU_WRITE : CPU_READ, &hfn);
+		if (result != CPU_DONE)
+			break;
+		host_guest_access(hfn, write);
+		if (!write)
+			continue;
+		__atomic_add_fetch(&memory[hfn - HOST_FIRST_HFN], 1, __ATOMIC_RELAXED);
+		v->writes[rel]++;
+	}
+	vcpu_leave(v);
+	return result != CPU_DONE && result != CPU_PML_FULL;
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *v = arg;
+	struct fault fault;
+	int ret;
+
+	while (!stopped()) {
+		if (has_ring && ring_is_soft_full(&v->ring)) {
+			sched_yield();
+			continue;
+		}
+		if (!vcpu_run(v, &fault)) {
+			/* Few CPUs, many threads: who kicked has something to do. */
+			sched_yield();
+			continue;
+		}
+		ret = mmu_fault(&mmu, slots, &fault, &v->tables, has_ring ? &v->ring : NULL);
+		if (ret)
+			env_die("a fault gives %d", ret);
+	}
+	return NULL;
+}
+
+static u32 read_page(u64 rel)
+{
+	u32 value;
+
+	host_lock();
+	value = __atomic_load_n(&memory[fake_host.pte[rel].hfn - HOST_FIRST_HFN],
+				__ATOMIC_RELAXED);
+	host_unlock();
+	return value;
+}
+
+static void copy_pages(enum tracker tracker, const unsigned long *words)
+{
+	u64 rel;
+
+	for (rel = 0; rel < NPAGES; rel++)
+		if (test_bit(rel, words))
+			copies[tracker][rel] = read_page(rel);
+}
+
+static void harvest_bitmap(bool manual)
+{
+	unsigned long words[BITS_TO_LONGS(NPAGES)];
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	unsigned int i;
+
+	kick_all();
+	if (manual) {
+		dirty_peek(&mmu, slot);
+		for (i = 0; i < ARRAY_SIZE(words); i++)
+			words[i] = READ_ONCE(slot->dirty[i]);
+		dirty_clear(&mmu, slot, 0, NPAGES, words, &batch);
+	} else {
+		dirty_get(&mmu, slot, words, &batch);
+	}
+	discharge(&batch);
+	copy_pages(BITMAP, words);
+}
+
+static void harvest_rings(void)
+{
+	unsigned long words[BITS_TO_LONGS(NPAGES)] = {};
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	unsigned int i;
+	u32 n = 0;
+
+	for (i = 0; i < NR_VCPUS; i++) {
+		struct vcpu *v = &vcpus[i];
+
+		for (;; v->fetch++, n++) {
+			struct kvm_dirty_gfn *entry = &v->ring.entries[v->fetch % RING_ENTRIES];
+
+			if (smp_load_acquire(&entry->flags) != KVM_DIRTY_GFN_F_DIRTY)
+				break;
+			if (entry->slot != slot->id || entry->offset >= NPAGES)
+				env_die("ring entry %u:%llu", entry->slot, entry->offset);
+			__set_bit(entry->offset, words);
+			smp_store_release(&entry->flags, KVM_DIRTY_GFN_F_RESET);
+		}
+	}
+	for (i = 0; i < NR_VCPUS; i++)
+		n -= dirty_reset(&mmu, slots, &vcpus[i].ring, &batch);
+	if (n)
+		env_die("%d harvested entries were not given back", n);
+	discharge(&batch);
+	copy_pages(RING, words);
+}
+
+static void *harvester_thread(void *arg)
+{
+	unsigned int turn;
+
+	for (turn = 0; !stopped(); turn++) {
+		harvest_bitmap(turn % 2);
+		if (has_ring)
+			harvest_rings();
+	}
+	return NULL;
+}
+
+/* A page moves: its content is copied once nobody can write it any more. */
+static void move_page(unsigned int index)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	u32 content;
+
+	batch.flush = host_race_start(&mmu, host_hva(index), host_hva(index + 1));
+	write_lock(&mmu.lock);
+	ept_zap(&mmu, slot, BASE + index, BASE + index + 1, &batch);
+	write_unlock(&mmu.lock);
+	discharge(&batch);
+
+	content = read_page(index);
+	host_lock();
+	host_replace(index);
+	__atomic_store_n(&memory[fake_host.pte[index].hfn - HOST_FIRST_HFN], content,
+			 __ATOMIC_RELAXED);
+	host_unlock();
+	host_race_end(&mmu);
+}
+
+static void *invalidator_thread(void *arg)
+{
+	u64 random = 0x1234567;
+
+	while (!stopped()) {
+		unsigned int index = rnd(&random) % NPAGES;
+
+		move_page(index);
+		write_lock(&mmu.lock);
+		ept_age(&mmu, BASE + index, BASE + min(index + 10, (unsigned int)NPAGES), true);
+		write_unlock(&mmu.lock);
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void setup(void)
+{
+	const struct kvm_userspace_memory_region region = {
+		.flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.guest_phys_addr = BASE << PAGE_SHIFT,
+		.memory_size = NPAGES << PAGE_SHIFT,
+		.userspace_addr = HOST_BASE,
+	};
+	struct slots *none = kvzalloc(sizeof(*none), GFP_KERNEL);
+	unsigned int i;
+
+	fake_host_reset();
+	memset(&mmu, 0, sizeof(mmu));
+	memset(vcpus, 0, sizeof(vcpus));
+	memset(memory, 0, sizeof(memory));
+	memset(copies, 0, sizeof(copies));
+	stop = false;
+	has_ring = mode != 1;
+	rwlock_init(&mmu.lock);
+	mmu.caps = (struct mmu_caps){ .ad = mode != 3, .pml = mode == 0 };
+	mmu.kind = mmu_choose_kind(mmu.caps, has_ring);
+	slot = slot_alloc(&region);
+	slot->dirty = slot_bitmap_alloc(NPAGES, false);
+	slots = slots_change(none, NULL, slot);
+	kvfree(none);
+	if (ept_init(&mmu))
+		env_die("no memory");
+	for (i = 0; i < NR_VCPUS; i++) {
+		cpu_init(&vcpus[i].cpu, &mmu);
+		vcpus[i].cpu.pml_on = mmu.caps.pml;
+		vcpus[i].random = 88172645463325252ull + i;
+		if (has_ring && ring_init(&vcpus[i].ring, RING_ENTRIES))
+			env_die("no memory");
+	}
+}
+
+static u64 check_memory(void)
+{
+	u64 rel, total = 0;
+	unsigned int i;
+
+	for (rel = 0; rel < NPAGES; rel++) {
+		u32 expected = 0;
+
+		for (i = 0; i < NR_VCPUS; i++)
+			expected += vcpus[i].writes[rel];
+		total += expected;
+		CHECK_MSG(read_page(rel) == expected, "invariant 10: page %llu has %u of %u writes",
+			  rel, read_page(rel), expected);
+		CHECK_MSG(copies[BITMAP][rel] == expected, "invariant 1: bitmap, page %llu", rel);
+		if (has_ring)
+			CHECK_MSG(copies[RING][rel] == expected, "invariant 1: ring, page %llu",
+				  rel);
+	}
+	return total;
+}
+
+static void teardown(void)
+{
+	unsigned int i;
+
+	ept_destroy(&mmu);
+	for (i = 0; i < NR_VCPUS; i++) {
+		CHECK(!vcpus[i].ring.lost);
+		table_cache_drain(&vcpus[i].tables);
+		if (has_ring)
+			ring_destroy(&vcpus[i].ring);
+	}
+	slot_free(slot);
+	kvfree(slots);
+	CHECK(host_no_refs());
+	CHECK(host_lost_dirt() < 0);
+	CHECK_EQ(atomic_long_read(&mmu.nr_tables), 0);
+	CHECK_EQ(atomic_long_read(&mmu.nr_pages), 0);
+}
+
+static void run_mode(void)
+{
+	const struct timespec pause = { .tv_sec = seconds };
+	pthread_t harvester, invalidator;
+	unsigned int i;
+	u64 total;
+
+	setup();
+	for (i = 0; i < NR_VCPUS; i++)
+		if (pthread_create(&vcpus[i].thread, NULL, vcpu_thread, &vcpus[i]))
+			env_die("no thread");
+	if (pthread_create(&harvester, NULL, harvester_thread, NULL) ||
+	    pthread_create(&invalidator, NULL, invalidator_thread, NULL))
+		env_die("no thread");
+	nanosleep(&pause, NULL);
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < NR_VCPUS; i++)
+		pthread_join(vcpus[i].thread, NULL);
+	pthread_join(harvester, NULL);
+	pthread_join(invalidator, NULL);
+
+	harvest_bitmap(false);
+	if (has_ring)
+		harvest_rings();
+	total = check_memory();
+	printf("# %llu writes, %u and %u exits, %llu flushes\n", total, vcpus[0].exits,
+	       vcpus[1].exits, tlb_gen);
+	CHECK(total > 1000);
+	teardown();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seconds", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{},
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt != 's') {
+			fprintf(opt == 'h' ? stdout : stderr,
+				"threads [--seconds N]\n  --seconds N  in each mode (3)\n");
+			return opt == 'h' ? 0 : 2;
+		}
+		seconds = atoi(optarg);
+	}
+	for (mode = 0; mode < ARRAY_SIZE(mode_names); mode++)
+		tap_run(mode_names[mode], run_mode);
+	return tap_done();
+}
