@@ -79,8 +79,9 @@ __attribute__((used)) static void start(long *stack)
 	__builtin_unreachable();
 }
 
-asm(".globl _start\n"
-    "_start:\n"
-    "	mov	%rsp, %rdi\n"
-    "	and	$-16, %rsp\n"
-    "	call	start\n");
+__attribute__((naked, used)) void _start(void)
+{
+	asm("mov	%rsp, %rdi\n\t"
+	    "and	$-16, %rsp\n\t"
+	    "call	start");
+}

@@ -14,6 +14,7 @@ TAIL = 15
 
 PLAN = re.compile(r'1\.\.(\d+)\s*(?:#\s*SKIP\s*(.*))?$', re.IGNORECASE)
 LINE = re.compile(r'(not )?ok\s+\d+\s*-?\s*(.*?)\s*(?:#\s*(SKIP|TODO|XFAIL)\b\s*(.*))?$')
+RUN = re.compile(r'#\s+RUN\s+(\S+) \.\.\.$') # kselftest_harness names a skipped test only here
 BEGIN, END = '##begin ', '##end '
 
 
@@ -38,7 +39,7 @@ def by_status(name, status, lines, kind):
 
 def by_tap(name, status, lines):
     """The results of a program that prints TAP; at least one."""
-    results, plan, seen, since = [], None, 0, 0
+    results, plan, seen, since, begun = [], None, 0, 0, ''
     for at, line in enumerate(lines):
         found = PLAN.match(line)
         if found:
@@ -46,12 +47,16 @@ def by_tap(name, status, lines):
             if plan == 0:
                 results.append(Result(name, SKIP, found[2] or 'it gave no reason'))
             continue
+        found = RUN.match(line)
+        if found:
+            begun = found[1]
         found = LINE.match(line)
         if not found:
             continue
         seen += 1
         bad, title, mark, why = found.groups()
-        test = f'{name}/{title or seen}'
+        test = f'{name}/{title or begun or seen}'
+        begun = ''
         if mark == 'SKIP':
             results.append(Result(test, SKIP, why or 'it gave no reason'))
         elif bad:
