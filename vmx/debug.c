@@ -8,11 +8,11 @@
 
 #include "vmx/vmx.h"
 
-#define DR7_ENABLES 0xffu
-#define DR7_GD BIT(13)
-#define DR7_FIXED_1 BIT(10)
-#define DR6_BD BIT(13)
-#define DR6_CAUSES 0xe00full /* B0-B3, BD, BS, BT */
+#define DR7_ENABLES  0xffu
+#define DR7_GD	     BIT(13)
+#define DR7_ALWAYS_1 BIT(10)
+#define DR6_BD	     BIT(13)
+#define DR6_CAUSES   0xe00full /* B0-B3, BD, BS, BT */
 
 void debug_load_guest(struct vcpu *vcpu)
 {
@@ -60,7 +60,7 @@ static bool debug_write(struct vcpu_vmx *vmx, int n, u64 value)
 		vmx->dr6 = (value & DR6_CAUSES) | DR6_RESERVED;
 		return true;
 	}
-	vmx->dr7 = (value & 0xffff2bffull) | DR7_FIXED_1;
+	vmx->dr7 = (value & 0xffff2bffull) | DR7_ALWAYS_1;
 	vmwrite(GUEST_DR7, vmx->dr7);
 	return true;
 }

@@ -22,8 +22,9 @@
 #include "vmx/vmx.h"
 
 struct vmx_cpu {
-	void *region;		  /* VMXON region, a page */
-	struct list_head active;  /* vcpu_vmx.active: VMCSs not cleared; this CPU only, interrupts off */
+	void *region; /* VMXON region, a page */
+	/* vcpu_vmx.active: VMCSs not cleared; this CPU only, interrupts off */
+	struct list_head active;
 	struct vcpu_vmx *current_vmcs;
 	bool on;
 };
@@ -123,22 +124,19 @@ static int vmx_cpu_offline(unsigned int n)
 }
 
 /* Suspend and resume of the boot CPU, the only one then: interrupts are off. */
-static int vmx_suspend(void)
+static int vmx_suspend(COMPAT_SYSCORE_ARG)
 {
 	cpu_off(this_cpu_ptr(&vmx_cpu));
 	return 0;
 }
 
-static void vmx_resume(void)
+static void vmx_resume(COMPAT_SYSCORE_ARG)
 {
 	if (cpu_on(this_cpu_ptr(&vmx_cpu)))
 		pr_err("VMX cannot be turned on again after the suspend: VMs will die\n");
 }
 
-static struct syscore_ops vmx_syscore_ops = {
-	.suspend = vmx_suspend,
-	.resume = vmx_resume,
-};
+DEFINE_COMPAT_SYSCORE(vmx_syscore, vmx_suspend, vmx_resume);
 
 /*
  * The kernel is crashing or rebooting by force; NMI context, this CPU's VMCSs
@@ -220,14 +218,15 @@ int vmx_on_init(void)
 	if (ret)
 		return ret;
 	cpu_emergency_register_virt_callback(vmx_emergency);
-	ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "vellum:online", vmx_cpu_online, vmx_cpu_offline);
+	ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "vellum:online", vmx_cpu_online,
+				vmx_cpu_offline);
 	if (ret < 0) {
 		cpu_emergency_unregister_virt_callback(vmx_emergency);
 		regions_free();
 		return ret;
 	}
 	hotplug_state = ret;
-	register_syscore_ops(&vmx_syscore_ops);
+	compat_register_syscore(&vmx_syscore);
 	register_reboot_notifier(&reboot_notifier);
 	return 0;
 }
@@ -235,7 +234,7 @@ int vmx_on_init(void)
 void vmx_on_exit(void)
 {
 	unregister_reboot_notifier(&reboot_notifier);
-	unregister_syscore_ops(&vmx_syscore_ops);
+	compat_unregister_syscore(&vmx_syscore);
 	cpuhp_remove_state(hotplug_state);
 	cpu_emergency_unregister_virt_callback(vmx_emergency);
 	regions_free();

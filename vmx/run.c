@@ -12,6 +12,7 @@
 #include <asm/debugreg.h>
 #include <asm/mmu_context.h>
 
+#include "compat.h"
 #include "vmx/enter.h"
 #include "vmx/vmx.h"
 
@@ -157,6 +158,7 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	debug_load_guest(vcpu);
 	if (read_cr2() != vmx->cr2)
 		write_cr2(vmx->cr2);
+	mitigate_before_burst();
 
 	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
 	/* Pairs with the barrier in tlb.c: requests are asked for, then mode is looked at. */
@@ -166,6 +168,7 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	/* The log is drained before anybody may see us outside; pairs with tlb.c's acquire. */
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 
+	mitigate_after_burst();
 	vmx->cr2 = read_cr2();
 	debug_load_host(vcpu);
 	return action;
@@ -208,7 +211,7 @@ static int run_burst(struct vcpu *vcpu)
 		local_irq_disable();
 	}
 	vtime_account_guest_exit();
-	rcu_virt_note_context_switch(smp_processor_id());
+	compat_rcu_note_guest();
 	local_irq_enable();
 	preempt_enable();
 	return action == EXIT_SLOW ? exit_dispatch(vcpu) : action;
@@ -242,7 +245,7 @@ static void tell_user(struct vcpu *vcpu)
 /* A CPU that was not started yet: nothing but userspace can start it, after a signal. */
 static int wait_stopped(struct vcpu *vcpu)
 {
-	if (READ_ONCE(vcpu->run->immediate_exit))
+	if (compat_immediate_exit(vcpu->run))
 		return -EINTR;
 	set_current_state(TASK_INTERRUPTIBLE);
 	if (!signal_pending(current))
@@ -269,7 +272,7 @@ int vcpu_run(struct vcpu *vcpu)
 
 	action = complete_io(vcpu);
 	/* The last exit's reason stays: who sets immediate_exit may have yet to look at it. */
-	if (action == ENTER_AGAIN && READ_ONCE(vcpu->run->immediate_exit))
+	if (action == ENTER_AGAIN && compat_immediate_exit(vcpu->run))
 		action = -EINTR;
 	while (action == ENTER_AGAIN) {
 		action = before_burst(vcpu);

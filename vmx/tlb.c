@@ -27,6 +27,7 @@
 #include <linux/cpumask.h>
 #include <linux/smp.h>
 
+#include "compat.h"
 #include "vmx/vmx.h"
 
 /* For one kick at a time on each CPU, preemption off. */
@@ -148,8 +149,8 @@ void tlb_flush_vpid(struct vcpu *vcpu)
 void tlb_flush_ept(struct vcpu *vcpu)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
-	u64 eptp = env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 |
-		   (mmu->caps.ad ? EPTP_AD : 0);
+	u64 eptp =
+		env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0);
 
 	vcpu->stats.tlb_flushes++;
 	if (vmx_caps.invept_context)

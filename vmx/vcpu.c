@@ -181,6 +181,7 @@ int vmx_init(void)
 	ret = vmx_on_init();
 	if (ret)
 		goto free_msrs;
+	mitigate_init();
 	preempt_notifier_inc();
 	return 0;
 
@@ -194,6 +195,7 @@ free_tlb:
 void vmx_exit(void)
 {
 	preempt_notifier_dec();
+	mitigate_exit();
 	vmx_on_exit();
 	msrs_exit();
 	tlb_exit();

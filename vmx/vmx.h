@@ -118,6 +118,13 @@ void vcpu_forget(struct vcpu *vcpu);
 void guest_state_load(struct vcpu *vcpu);
 void guest_state_put(struct vcpu *vcpu);
 
+/* mitigate.c */
+void mitigate_init(void);
+void mitigate_exit(void);
+/* Around a burst of entries, interrupts off. */
+void mitigate_before_burst(void);
+void mitigate_after_burst(void);
+
 /* exits.c: between load and put; see run.c for who calls it with interrupts off. */
 int exit_dispatch(struct vcpu *vcpu);
 /* Does this exit need no sleep and no lock, so that it is handled with interrupts off? */
