@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/page.h"
 #include "migrate.h"
 #include "say.h"
 
@@ -123,26 +124,6 @@ int round_harvest(struct migration *m, struct round *round)
 	return 0;
 }
 
-/*
- * One instruction does a page. memcpy() would choose "rep movsb" for this size,
- * which is eight times the work for a machine that is emulated.
- */
-static void copy_page(void *to, const void *from)
-{
-	unsigned long words = PAGE_SIZE / 8;
-
-	asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
-}
-
-static bool same_page(const void *a, const void *b)
-{
-	unsigned long words = PAGE_SIZE / 8;
-	bool same;
-
-	asm volatile("repe cmpsq" : "+D"(a), "+S"(b), "+c"(words), "=@ccz"(same) : : "memory");
-	return same;
-}
-
 static void *page_at(const struct demo *demo, uint64_t page)
 {
 	return (char *)demo->mem.host + page * PAGE_SIZE;
@@ -156,7 +137,7 @@ void round_copy(struct migration *m, struct round *round)
 	for (i = 0; i < words; i++) {
 		for (word = m->dirty[i]; word; word &= word - 1) {
 			page = i * 64 + __builtin_ctzll(word);
-			copy_page(page_at(&m->to, page), page_at(&m->from, page));
+			page_copy(page_at(&m->to, page), page_at(&m->from, page));
 			round->copied++;
 		}
 	}
@@ -183,6 +164,6 @@ uint64_t migration_compare(const struct migration *m)
 	uint64_t page, different = 0;
 
 	for (page = 0; page < demo_pages(&m->from); page++)
-		different += !same_page(page_at(&m->from, page), page_at(&m->to, page));
+		different += !page_same(page_at(&m->from, page), page_at(&m->to, page));
 	return different;
 }

@@ -8,12 +8,14 @@
  */
 #include <kselftest_harness.h>
 
+#include "../../tools/lib/page.h"
 #include "vm.h"
 
-#define PAGES		1024
+#define PAGES		128
 #define RING_ENTRIES	2048
 #define VCPUS		2
-#define REPORTS		(16 * PAGES)	/* pages to be reported before the writers stop */
+#define LAPS		60
+#define REPORTS		(4 * PAGES)	/* pages to be reported before the writers stop */
 
 /* One way of learning what is dirty, and the copy that it keeps. */
 struct follower {
@@ -145,8 +147,7 @@ static void copy_reported(struct follower *follower)
 	for (page = 0; page < PAGES; page++) {
 		if (!bitmap_test(follower->bitmap, page))
 			continue;
-		memcpy(follower->copy + page * PAGE_SIZE, (void *)bench_page(follower->bench, page),
-		       PAGE_SIZE);
+		page_copy(follower->copy + page * PAGE_SIZE, bench_page(follower->bench, page));
 		follower->reported++;
 	}
 }
@@ -157,8 +158,8 @@ static int first_difference(struct follower *follower)
 	int page;
 
 	for (page = 0; page < PAGES; page++)
-		if (memcmp(follower->copy + page * PAGE_SIZE,
-			   (void *)bench_page(follower->bench, page), PAGE_SIZE))
+		if (!page_same(follower->copy + page * PAGE_SIZE,
+			       bench_page(follower->bench, page)))
 			return page;
 	return -1;
 }
@@ -175,44 +176,66 @@ static void harvest(FIXTURE_DATA(complete) *self, const FIXTURE_VARIANT(complete
 	}
 }
 
+/*
+ * Harvest until so many pages were reported, stop the writers, harvest what is
+ * left. A write that was lost shows only if its page is not written again: so
+ * this is short, and done often.
+ */
+static int lap(FIXTURE_DATA(complete) *self, const FIXTURE_VARIANT(complete) *variant)
+{
+	uint64_t until = self->ring.reported + self->bitmap.reported + REPORTS;
+	bool apart = rng_below(&self->rng, 2);
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < VCPUS; i++) {
+		/* A page that both write may hide what was lost of one of them. */
+		MBOX(&self->bench, i, MASK) = apart ? PAGES / VCPUS - 1 : PAGES - 1;
+		MBOX(&self->bench, i, BASE) = self->bench.data.gpa +
+					      (apart ? i * PAGES / VCPUS * PAGE_SIZE : 0);
+		MBOX(&self->bench, i, STOP) = 0;
+		ret = ret ?: runner_start(&self->runner[i], &self->bench, i);
+	}
+	while (!ret && self->ring.reported + self->bitmap.reported < until) {
+		harvest(self, variant);
+		usleep(rng_below(&self->rng, 1000));
+	}
+	for (i = 0; i < VCPUS; i++)
+		MBOX(&self->bench, i, STOP) = 1;
+	/* A full ring must not keep a vCPU from its end. */
+	while (!self->runner[0].finished || !self->runner[1].finished) {
+		usleep(200);
+		if (self->runner[0].full + self->runner[1].full)
+			harvest(self, variant);
+	}
+	for (i = 0; i < VCPUS; i++)
+		ret = ret ?: runner_join(&self->runner[i]);
+	harvest(self, variant);
+	return ret;
+}
+
 TEST_F_TIMEOUT(complete, nothing_is_lost, 120)
 {
 	unsigned int i;
 
 	if (!possible(variant))
 		SKIP(return, "KVM on x86 cannot have ring and bitmap together");
-	for (i = 0; i < VCPUS; i++)
-		ASSERT_EQ(0, runner_start(&self->runner[i], &self->bench, i));
-	while (self->ring.reported + self->bitmap.reported < REPORTS) {
-		harvest(self, variant);
-		usleep(rng_below(&self->rng, 4000));
+	for (i = 0; i < LAPS; i++) {
+		ASSERT_EQ(0, lap(self, variant)) TH_LOG("lap %u", i);
+		ASSERT_EQ(0, self->ring.error);
+		ASSERT_EQ(0, self->bitmap.error);
+		if (variant->ring) {
+			ASSERT_EQ(-1, first_difference(&self->ring)) TH_LOG("lap %u", i);
+		}
+		if (variant->bitmap) {
+			ASSERT_EQ(-1, first_difference(&self->bitmap)) TH_LOG("lap %u", i);
+		}
 	}
 	for (i = 0; i < VCPUS; i++)
-		MBOX(&self->bench, i, STOP) = 1;
-	/* A full ring must not keep a vCPU from its end. */
-	while (!self->runner[0].finished || !self->runner[1].finished) {
-		harvest(self, variant);
-		usleep(200);
-	}
-	for (i = 0; i < VCPUS; i++) {
-		EXPECT_EQ(0, runner_join(&self->runner[i]));
 		EXPECT_LT(PAGES, MBOX(&self->bench, i, VALUE)) TH_LOG("vCPU %u hardly ran", i);
-	}
-	harvest(self, variant);
-	EXPECT_EQ(0, self->ring.error);
-	EXPECT_EQ(0, self->bitmap.error);
-	if (variant->ring) {
-		EXPECT_LT(PAGES, self->ring.reported);
-		EXPECT_EQ(-1, first_difference(&self->ring));
-	}
-	if (variant->bitmap) {
-		EXPECT_LT(PAGES, self->bitmap.reported);
-		EXPECT_EQ(-1, first_difference(&self->bitmap));
-	}
-	TH_LOG("%u and %u writes; ring reported %llu pages (full %u times), bitmap %llu",
+	TH_LOG("%u and %u writes; ring reported %llu pages, bitmap %llu",
 	       MBOX(&self->bench, 0, VALUE), MBOX(&self->bench, 1, VALUE),
 	       (unsigned long long)self->ring.reported,
-	       self->runner[0].full + self->runner[1].full,
 	       (unsigned long long)self->bitmap.reported);
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "../../tools/lib/page.h"
 #include "vm.h"
 
 #define PAGES		1024		/* 4 MiB: two huge pages */
@@ -439,14 +440,13 @@ TEST_F(notifier, complete_while_the_host_remaps)
 		ASSERT_NE(UINT64_MAX, harvest(self, bitmap));
 		for (page = 0; page < PAGES; page++)
 			if (bitmap_test(bitmap, page))
-				memcpy(copy + page * PAGE_SIZE, self->host + page * PAGE_SIZE,
-				       PAGE_SIZE);
+				page_copy(copy + page * PAGE_SIZE, self->host + page * PAGE_SIZE);
 		ASSERT_EQ(0, mprotect(self->host, BYTES, PROT_READ | PROT_WRITE));
 		usleep(rng_below(&self->rng, 2000));
 	}
 	ASSERT_EQ(0, runner_join(&self->runner));
 	for (page = 0; page < PAGES; page++)
-		lost += !!memcmp(copy + page * PAGE_SIZE, self->host + page * PAGE_SIZE, PAGE_SIZE);
+		lost += !page_same(copy + page * PAGE_SIZE, self->host + page * PAGE_SIZE);
 	EXPECT_EQ(0, lost);
 }
 

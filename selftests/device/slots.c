@@ -66,17 +66,21 @@ TEST_F(slots, delete_mid_run)
 	struct bench *b = &self->bench;
 	struct kvm_run *run = b->vcpu[0].run;
 	struct runner runner;
+	uint32_t sum, lane;
 	int i;
 
 	for (i = 0; i < 15; i++) {
 		BENCH_LOAD(b, random);
 		bench_random(b, 0, rng_next(&self->rng));
+		lane = MBOX(b, 0, LANE);
 		ASSERT_EQ(0, bench_start(b, 0));
 		ASSERT_EQ(0, runner_start(&runner, b, 0));
 		usleep(rng_below(&self->rng, 3000));
 		ASSERT_EQ(0, delete(b));
 		/* Whatever it writes next is no memory. */
+		sum = bench_host_sum(b, lane);
 		ASSERT_EQ(KVM_EXIT_MMIO, runner_join(&runner));
+		ASSERT_EQ(sum, bench_host_sum(b, lane)) TH_LOG("a write after the slot was gone");
 		ASSERT_TRUE(run->mmio.is_write);
 		ASSERT_EQ(4, run->mmio.len);
 		ASSERT_LE(DATA_GPA, run->mmio.phys_addr);

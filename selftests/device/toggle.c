@@ -7,11 +7,12 @@
  */
 #include <kselftest_harness.h>
 
+#include "../../tools/lib/page.h"
 #include "vm.h"
 
-#define PAGES		512
+#define PAGES		64
 #define RING_ENTRIES	4096
-#define TOGGLES		15
+#define TOGGLES		30
 
 FIXTURE(toggle)
 {
@@ -86,10 +87,18 @@ static int lost(FIXTURE_DATA(toggle) *self)
 		if (bitmap_test(self->bitmap, page))
 			self->reported++;
 		else
-			count += !!memcmp(self->copy + page * PAGE_SIZE,
-					  (void *)bench_page(&self->bench, page), PAGE_SIZE);
+			count += !page_same(self->copy + page * PAGE_SIZE,
+					    bench_page(&self->bench, page));
 	}
 	return count;
+}
+
+static void copy_all(FIXTURE_DATA(toggle) *self)
+{
+	int page;
+
+	for (page = 0; page < PAGES; page++)
+		page_copy(self->copy + page * PAGE_SIZE, bench_page(&self->bench, page));
 }
 
 TEST_F(toggle, every_write_after_enabling_is_reported)
@@ -102,8 +111,8 @@ TEST_F(toggle, every_write_after_enabling_is_reported)
 		ASSERT_EQ(0, runner_start(&runner, &self->bench, 0));
 		usleep(rng_below(&self->rng, 4000));
 		ASSERT_EQ(0, bench_set_flags(&self->bench, KVM_MEM_LOG_DIRTY_PAGES));
-		memcpy(self->copy, self->bench.data.host, PAGES * PAGE_SIZE);
-		usleep(rng_below(&self->rng, 4000));
+		copy_all(self);
+		usleep(rng_below(&self->rng, 1000));
 		MBOX(&self->bench, 0, STOP) = 1;
 		ASSERT_EQ(0, runner_join(&runner));
 		ASSERT_EQ(0, harvest(self, variant->ring));
