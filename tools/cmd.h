@@ -11,16 +11,16 @@ int cmd_watch(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
 /* Exit status. */
-#define EXIT_GOOD	0
-#define EXIT_BAD	1	/* it did not work, or not identical */
-#define EXIT_USAGE	2
+#define EXIT_GOOD  0
+#define EXIT_BAD   1 /* it did not work, or not identical */
+#define EXIT_USAGE 2
 
 /*
  * Options: "--name VALUE" or "--name=VALUE" with a number in the given range,
  * or "--name" alone where flag is true.
  */
 struct option_spec {
-	const char *name;	/* without the dashes; NULL ends the list */
+	const char *name; /* without the dashes; NULL ends the list */
 	uint64_t *value;
 	uint64_t min, max;
 	int flag;

@@ -5,11 +5,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "caps.h"
 #include "cmd.h"
 #include "lib/kvm.h"
 #include "lib/stats.h"
 #include "say.h"
+
+/* Number and name of each capability that <linux/kvm.h> has for x86; made by the Makefile. */
+static const struct cap_name {
+	unsigned int cap;
+	const char *name;
+} cap_names[] = {
+#include "caps.inc"
+};
 
 static void show_parameter(const char *module, const char *name)
 {
@@ -47,12 +54,12 @@ static int show_parameters(const char *module)
 
 static void show_capabilities(int fd)
 {
-	const struct cap_name *cap;
+	const struct cap_name *cap, *end = cap_names + sizeof(cap_names) / sizeof(*cap_names);
 	unsigned int offered = 0, not_offered = 0;
 	int value;
 
 	printf("Capabilities\n");
-	for (cap = cap_names; cap->name; cap++) {
+	for (cap = cap_names; cap < end; cap++) {
 		value = kvm_cap(fd, cap->cap);
 		if (value <= 0) {
 			not_offered++;
@@ -84,7 +91,7 @@ static void show_stats(struct vm *vm)
 
 int cmd_info(int argc, char **argv)
 {
-	const struct option_spec specs[] = { { } };
+	const struct option_spec specs[] = { {} };
 	int others = options_parse(argc, argv, specs);
 	struct vm vm;
 	int ret;

@@ -12,12 +12,14 @@
 #include "migrate.h"
 #include "say.h"
 
-#define CARRY_ON_EPOCHS	8	/* that the guest runs in the second VM before its check */
+#define CARRY_ON_EPOCHS 8 /* that the guest runs in the second VM before its check */
+
+#define TWICE_HOT UINT64_MAX /* of plan.threshold: none was given */
 
 struct plan {
 	struct demo_options demo;
 	uint64_t rounds;
-	uint64_t threshold;	/* pages: so little is left that the guest may be paused */
+	uint64_t threshold; /* pages: so little is left that the guest may be paused */
 };
 
 static struct cpu_state states[DEMO_VCPUS];
@@ -34,7 +36,7 @@ static int parse(int argc, char **argv, struct plan *plan)
 		{ "hot", &plan->demo.hot, 1, 1 << 20, 0 },
 		{ "sweep", &plan->demo.sweep, 1, 1 << 20, 0 },
 		{ "seed", &plan->demo.seed, 0, UINT64_MAX, 0 },
-		{ }
+		{},
 	};
 	int others = options_parse(argc, argv, specs);
 
@@ -44,6 +46,9 @@ static int parse(int argc, char **argv, struct plan *plan)
 		return say("--sweep %llu is not possible: give a power of two",
 			   (unsigned long long)plan->demo.sweep);
 	plan->demo.vcpus = vcpus;
+	/* The hot pages are dirty again whenever one looks; the sweep is what can get less. */
+	if (plan->threshold == TWICE_HOT)
+		plan->threshold = 2 * plan->demo.hot * vcpus;
 	plan->demo.ring_entries = ring;
 	return others;
 }
@@ -51,7 +56,7 @@ static int parse(int argc, char **argv, struct plan *plan)
 /* A guest that has written all of its memory once and goes on. */
 static int start_first(struct migration *m, const struct plan *plan)
 {
-	printf("The guest starts: %llu MiB, %u vCPU%s, seed %llu. It writes all its pages once ...\n",
+	printf("The guest starts (%llu MiB, %u vCPU%s, seed %llu) and writes all pages once ...\n",
 	       (unsigned long long)plan->demo.mem_mib, plan->demo.vcpus,
 	       plan->demo.vcpus == 1 ? "" : "s", (unsigned long long)plan->demo.seed);
 	fflush(stdout);
@@ -97,7 +102,7 @@ static int copy_rest(struct migration *m, struct round *round)
 	/* A ring may hold less than the CPU had logged for it: until nothing comes. */
 	for (;;) {
 		uint64_t before = round->reported;
-		struct round part = { };
+		struct round part = {};
 
 		if (round_harvest(m, &part))
 			return -1;
@@ -155,7 +160,7 @@ static int verdict(struct migration *m)
 	fflush(stdout);
 	different = migration_compare(m);
 	if (different) {
-		printf("NOT identical: %llu of %llu pages of the second VM differ from the first.\n",
+		printf("NOT identical: %llu of %llu pages of the second VM are different.\n",
 		       different, pages);
 		return EXIT_BAD;
 	}
@@ -166,17 +171,19 @@ static int verdict(struct migration *m)
 	after = demo_counter(&m->to);
 	if (faults || after <= before) {
 		printf("NOT identical: all pages matched, but the guest that carried on found "
-		       "%lld faults (counter %llu -> %llu).\n", (long long)faults, before, after);
+		       "%lld faults (counter %llu -> %llu).\n",
+		       (long long)faults, before, after);
 		return EXIT_BAD;
 	}
 	printf("identical: all %llu pages of the second VM match the first, and its guest "
-	       "carried on (counter %llu -> %llu).\n", pages, before, after);
+	       "carried on (counter %llu -> %llu).\n",
+	       pages, before, after);
 	return EXIT_GOOD;
 }
 
 static int migrate(struct migration *m, const struct plan *plan)
 {
-	struct round round = { };
+	struct round round = {};
 	bool failed;
 
 	failed = copy_while_running(m, plan, &round) || copy_rest(m, &round);
@@ -192,7 +199,8 @@ int cmd_migrate(int argc, char **argv)
 {
 	struct plan plan = {
 		.demo = { .mem_mib = 64, .hot = 128, .sweep = 128, .seed = 1 },
-		.rounds = 30, .threshold = 256,
+		.rounds = 30,
+		.threshold = TWICE_HOT,
 	};
 	struct demo_options second;
 	static struct migration m;

@@ -12,10 +12,10 @@
 #include "lib/cpu.h"
 #include "say.h"
 
-#define PORT_E9		0xe9
-#define PORT_COM1	0x3f8
-#define PORT_COM1_LSR	0x3fd
-#define LSR_EMPTY	0x60	/* transmitter ready for the next byte */
+#define PORT_E9	      0xe9
+#define PORT_COM1     0x3f8
+#define PORT_COM1_LSR 0x3fd
+#define LSR_EMPTY     0x60 /* transmitter ready for the next byte */
 
 struct guest {
 	struct vm vm;
@@ -30,7 +30,8 @@ static int load(const char *path, struct guest *guest, uint64_t at)
 	ssize_t n;
 
 	if (fd < 0)
-		return say_errno(-errno, "%s cannot be opened: give the path of a flat image", path);
+		return say_errno(-errno, "%s cannot be opened: give the path of a flat image",
+				 path);
 	while ((n = read(fd, (char *)guest->mem.host + at + got, room - got)) > 0)
 		got += n;
 	close(fd);
@@ -113,7 +114,8 @@ static int on_exit_run(struct kvm_run *run)
 		return EXIT_BAD;
 	}
 	say("the guest ended with exit reason %u, which this command does not handle: "
-	    "see linux/kvm.h", run->exit_reason);
+	    "see linux/kvm.h",
+	    run->exit_reason);
 	return EXIT_BAD;
 }
 
@@ -152,7 +154,7 @@ int cmd_run(int argc, char **argv)
 	const struct option_spec specs[] = {
 		{ "mem", &mem, 1, 1024, 0 },
 		{ "at", &at, 0, 1 << 30, 0 },
-		{ }
+		{},
 	};
 	int others = options_parse(argc, argv, specs);
 	struct guest guest = { .vm = { .dev = -1, .fd = -1 }, .vcpu = { .fd = -1 } };

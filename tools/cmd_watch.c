@@ -10,7 +10,7 @@
 #include "demo.h"
 #include "say.h"
 
-#define BAR_WIDTH	32	/* parts that memory is shown in */
+#define BAR_WIDTH 32 /* parts that memory is shown in */
 
 struct watch {
 	struct demo demo;
@@ -67,15 +67,17 @@ static void show(const struct watch *watch, unsigned int round)
 static int rounds(struct watch *watch, uint64_t count, uint64_t interval_ms)
 {
 	const struct timespec interval = {
-		.tv_sec = interval_ms / 1000, .tv_nsec = interval_ms % 1000 * 1000000,
+		.tv_sec = interval_ms / 1000,
+		.tv_nsec = interval_ms % 1000 * 1000000,
 	};
 	unsigned int round;
 
 	if (demo_set_logging(&watch->demo, true))
 		return -1;
 	printf("The dirty %s, every %llu ms; the bar is the guest's memory from its start to its "
-	       "end.\n%5s %8s\n", watch->bitmap ? "bitmap" : "ring",
-	       (unsigned long long)interval_ms, "round", "pages");
+	       "end.\n%5s %8s\n",
+	       watch->bitmap ? "bitmap" : "ring", (unsigned long long)interval_ms, "round",
+	       "pages");
 	for (round = 1; round <= count; round++) {
 		nanosleep(&interval, NULL);
 		if (demo_failed(&watch->demo) ||
@@ -86,8 +88,8 @@ static int rounds(struct watch *watch, uint64_t count, uint64_t interval_ms)
 	return 0;
 }
 
-static int watch_guest(struct watch *watch, const struct demo_options *options,
-		       uint64_t count, uint64_t interval_ms)
+static int watch_guest(struct watch *watch, const struct demo_options *options, uint64_t count,
+		       uint64_t interval_ms)
 {
 	int ret;
 
@@ -115,7 +117,7 @@ int cmd_watch(int argc, char **argv)
 		{ "mem", &options.mem_mib, 4, 1024, 0 },
 		{ "hot", &options.hot, 1, 1 << 20, 0 },
 		{ "seed", &options.seed, 0, UINT64_MAX, 0 },
-		{ }
+		{},
 	};
 	int others, ret;
 

@@ -13,8 +13,8 @@
 
 DECLARE_GUEST(demo);
 
-#define EPOCH_WRITES	2048
-#define STOPPED		1	/* result of a thread that was told to end */
+#define EPOCH_WRITES 2048
+#define STOPPED	     1 /* result of a thread that was told to end */
 
 static uint64_t *mailbox(const struct demo *demo, unsigned int i)
 {
@@ -36,7 +36,8 @@ static int open_vm(struct demo *demo, const struct demo_options *options)
 		return 0;
 	ret = vm_enable_ring(&demo->vm, options->ring_entries);
 	if (ret)
-		return say_errno(ret, "%s refuses a dirty ring of %u entries: "
+		return say_errno(ret,
+				 "%s refuses a dirty ring of %u entries: "
 				 "give --ring a power of two between 1024 and 65536",
 				 kvm_device(), options->ring_entries);
 	return 0;
@@ -164,8 +165,10 @@ int demo_start(struct demo *demo)
 	for (i = 0; i < demo->vcpus; i++) {
 		demo->faults[i] = -1;
 		demo->worker[i] = (struct worker){
-			.vcpu = &demo->vcpu[i], .index = i,
-			.on_exit = on_exit_demo, .data = demo,
+			.vcpu = &demo->vcpu[i],
+			.index = i,
+			.on_exit = on_exit_demo,
+			.data = demo,
 		};
 		ret = worker_start(&demo->worker[i]);
 		if (ret)
@@ -185,7 +188,8 @@ int demo_failed(struct demo *demo)
 			continue;
 		return say_errno(worker->result,
 				 "vCPU %u of the guest stopped by itself (exit reason %u): "
-				 "that is a bug, see dmesg", i, worker->vcpu->run->exit_reason);
+				 "that is a bug, see dmesg",
+				 i, worker->vcpu->run->exit_reason);
 	}
 	return 0;
 }
@@ -249,7 +253,8 @@ int demo_set_logging(struct demo *demo, bool on)
 
 	demo->mem.flags = on ? KVM_MEM_LOG_DIRTY_PAGES : 0;
 	ret = vm_set_mem(&demo->vm, &demo->mem);
-	return ret ? say_errno(ret, "cannot turn dirty logging %s: see dmesg", on ? "on" : "off") : 0;
+	return ret ? say_errno(ret, "cannot turn dirty logging %s: see dmesg", on ? "on" : "off") :
+		     0;
 }
 
 static uint64_t checksum(uint64_t gpa, uint64_t generation)

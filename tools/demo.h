@@ -7,14 +7,14 @@
 #include "lib/kvm.h"
 #include "worker.h"
 
-#define DEMO_VCPUS	8
+#define DEMO_VCPUS 8
 
 struct demo_options {
 	uint64_t mem_mib;
 	unsigned int vcpus;
-	uint32_t ring_entries;	/* 0: no ring, dirty bitmap */
-	uint64_t hot;		/* pages that get most writes, for each vCPU */
-	uint64_t sweep;		/* one of so many writes goes to the sweep; a power of two */
+	uint32_t ring_entries; /* 0: no ring, dirty bitmap */
+	uint64_t hot;	       /* pages that get most writes, for each vCPU */
+	uint64_t sweep;	       /* one of so many writes goes to the sweep; a power of two */
 	uint64_t seed;
 };
 
@@ -27,7 +27,7 @@ struct demo {
 	unsigned int vcpus;
 	/* Written by the threads: */
 	volatile uint64_t epochs[DEMO_VCPUS];
-	volatile uint32_t reported[DEMO_VCPUS];	/* counter as the guest says it */
+	volatile uint32_t reported[DEMO_VCPUS]; /* counter as the guest says it */
 	volatile uint32_t command[DEMO_VCPUS];	/* what the guest gets to know next */
 	volatile int64_t faults[DEMO_VCPUS];	/* what its check found; -1 before that */
 };

@@ -15,14 +15,14 @@ enum round_stat {
 	ROUND_STATS,
 };
 
-#define NOT_OFFERED	UINT64_MAX
+#define NOT_OFFERED UINT64_MAX
 
 struct round {
 	unsigned int number;
-	uint64_t reported;	/* ring entries */
-	uint64_t copied;	/* distinct pages */
-	uint64_t ring_max;	/* most entries found in one vCPU's ring */
-	uint64_t ring_full;	/* times a vCPU had to wait for room */
+	uint64_t reported;  /* ring entries */
+	uint64_t copied;    /* distinct pages */
+	uint64_t ring_max;  /* most entries found in one vCPU's ring */
+	uint64_t ring_full; /* times a vCPU had to wait for room */
 	uint64_t ticks;
 	uint64_t stats[ROUND_STATS];
 };
@@ -30,10 +30,10 @@ struct round {
 struct migration {
 	struct demo from, to;
 	struct stats stats[DEMO_VCPUS];
-	uint64_t *dirty;	/* bitmap: pages to copy in this round */
+	uint64_t *dirty; /* bitmap: pages to copy in this round */
 	uint64_t stats_before[ROUND_STATS];
 	uint64_t full_before;
-	uint64_t started;	/* ticks */
+	uint64_t started; /* ticks */
 };
 
 int migration_init(struct migration *m);

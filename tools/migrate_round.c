@@ -8,7 +8,7 @@
 #include "say.h"
 
 /* What the statistics are called: here, and by Linux KVM where it has the like. */
-static const char * const stat_names[ROUND_STATS][2] = {
+static const char *const stat_names[ROUND_STATS][2] = {
 	[STAT_EXITS] = { "exits", "exits" },
 	[STAT_INTR] = { "exits_intr", "irq_exits" },
 	[STAT_EPT] = { "exits_ept_violation", "pf_taken" },
@@ -92,8 +92,8 @@ static int harvest_vcpu(struct migration *m, unsigned int i, uint64_t *taken)
 	for (*taken = 0; *taken < vcpu->ring_entries && ring_next(vcpu, &entry); ++*taken) {
 		if (entry.slot != m->from.mem.id || entry.offset >= demo_pages(&m->from))
 			return say("the ring of vCPU %u names page %#llx of slot %u, which does "
-				   "not exist: that is a bug, see dmesg", i,
-				   (unsigned long long)entry.offset, entry.slot);
+				   "not exist: that is a bug, see dmesg",
+				   i, (unsigned long long)entry.offset, entry.slot);
 		m->dirty[entry.offset / 64] |= 1ULL << entry.offset % 64;
 	}
 	return 0;
@@ -117,7 +117,7 @@ int round_harvest(struct migration *m, struct round *round)
 	if (reset < 0)
 		return say_errno(reset, "the rings cannot be reset: that is a bug, see dmesg");
 	if ((uint64_t)reset != round->reported)
-		return say("%llu entries were harvested, but %d were reset: that is a bug, see dmesg",
+		return say("%llu entries were harvested, %d reset: that is a bug, see dmesg",
 			   (unsigned long long)round->reported, reset);
 	for (i = 0; i < m->from.vcpus; i++)
 		worker_ring_has_room(&m->from.worker[i]);

@@ -62,6 +62,6 @@ void table_returns(const struct demo *demo)
 		interrupted += demo->worker[i].interrupted;
 	}
 	printf("\nKVM_RUN returned %llu times for I/O, %llu times for a full ring, "
-	       "and was interrupted %llu times.\n", (unsigned long long)io,
-	       (unsigned long long)full, (unsigned long long)interrupted);
+	       "and was interrupted %llu times.\n",
+	       (unsigned long long)io, (unsigned long long)full, (unsigned long long)interrupted);
 }

@@ -23,8 +23,8 @@ static int parse_number(const struct option_spec *spec, const char *text)
 
 	errno = 0;
 	*spec->value = strtoull(text, &end, 0);
-	if (!errno && end != text && !*end && *text != '-' &&
-	    *spec->value >= spec->min && *spec->value <= spec->max)
+	if (!errno && end != text && !*end && *text != '-' && *spec->value >= spec->min &&
+	    *spec->value <= spec->max)
 		return 0;
 	return say("--%s %s is not possible: give a number from %llu to %llu", spec->name, text,
 		   (unsigned long long)spec->min, (unsigned long long)spec->max);

@@ -52,7 +52,7 @@ int say_open_failed(int error)
 				 device);
 	case -EPROTO:
 	case -ENOTTY:
-		return say("%s does not speak the KVM ABI, version 12: set VELLUM_DEV to one that does",
+		return say("%s does not speak the KVM ABI: set VELLUM_DEV to a device that does",
 			   device);
 	}
 	return say_errno(error, "cannot make a VM with %s: see dmesg", device);

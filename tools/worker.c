@@ -7,7 +7,7 @@
 
 #include "worker.h"
 
-#define KICK	SIGUSR1
+#define KICK SIGUSR1
 
 static void on_kick(int signal)
 {

@@ -7,24 +7,24 @@
 
 #include "lib/kvm.h"
 
-#define EXIT_REASONS	64
+#define EXIT_REASONS 64
 
 struct worker {
 	struct vcpu *vcpu;
 	unsigned int index;
 	/* Called for each exit that is not ours; not 0 ends the thread with that result. */
 	int (*on_exit)(struct worker *worker, struct kvm_run *run);
-	void *data;			/* for on_exit */
+	void *data; /* for on_exit */
 
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* Under lock: */
 	bool pause, parked, quit, finished;
-	bool waits_for_room;		/* its ring is full */
-	int result;			/* when finished: on_exit's, or a negative errno */
+	bool waits_for_room; /* its ring is full */
+	int result;	     /* when finished: on_exit's, or a negative errno */
 	/* Written by the thread only: */
-	uint64_t returns[EXIT_REASONS];	/* of KVM_RUN, by exit reason */
+	uint64_t returns[EXIT_REASONS]; /* of KVM_RUN, by exit reason */
 	uint64_t interrupted;		/* KVM_RUN ended by a signal */
 };
 

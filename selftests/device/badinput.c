@@ -258,7 +258,8 @@ TEST_F(badinput, mappings)
 	/* The page is unmapped, and the vCPU runs all the same. */
 	ASSERT_EQ(0, munmap(b->vcpu[0].run, b->vcpu[0].run_bytes));
 	EXPECT_EQ(0, vcpu_run(&b->vcpu[0]));
-	b->vcpu[0].run = mmap(NULL, b->vcpu[0].run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	b->vcpu[0].run = mmap(NULL, b->vcpu[0].run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      fd, 0);
 	ASSERT_NE(MAP_FAILED, b->vcpu[0].run);
 	EXPECT_EQ(KVM_EXIT_HLT, b->vcpu[0].run->exit_reason);
 }

@@ -113,11 +113,7 @@ TEST_F(clear, follows_the_model)
 
 	ASSERT_TRUE(same(self)) TH_LOG("the first GET");
 	for (round = 0; round < 150; round++) {
-		if (rng_below(&self->rng, 2)) {
-			ASSERT_TRUE(write_some(self));
-		} else {
-			ASSERT_EQ(0, clear_some(self));
-		}
+		ASSERT_TRUE(rng_below(&self->rng, 2) ? write_some(self) : !clear_some(self));
 		ASSERT_TRUE(same(self)) TH_LOG("round %d", round);
 		/* GET clears nothing here. */
 		if (!rng_below(&self->rng, 4))

@@ -399,7 +399,7 @@ TEST_F(state, sregs_that_are_refused)
 	EXPECT_EQ(-EINVAL, kvm_ioctl(self->fd, KVM_SET_SREGS, &bad)) TH_LOG("LME, PG, no LMA");
 	bad = good;
 	bad.cr3 = 1ULL << 62;
-	EXPECT_EQ(-EINVAL, kvm_ioctl(self->fd, KVM_SET_SREGS, &bad)) TH_LOG("CR3 beyond MAXPHYADDR");
+	EXPECT_EQ(-EINVAL, kvm_ioctl(self->fd, KVM_SET_SREGS, &bad)) TH_LOG("reserved bit of CR3");
 	bad = good;
 	bad.cr0 &= ~(1ULL << 31);
 	EXPECT_EQ(-EINVAL, kvm_ioctl(self->fd, KVM_SET_SREGS, &bad)) TH_LOG("LMA without paging");

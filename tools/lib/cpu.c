@@ -6,20 +6,20 @@
 
 #include "cpu.h"
 
-#define CR0_PE		(1UL << 0)
-#define CR0_MP		(1UL << 1)
-#define CR0_ET		(1UL << 4)
-#define CR0_NE		(1UL << 5)
-#define CR0_PG		(1UL << 31)
-#define CR4_PAE		(1UL << 5)
-#define CR4_OSFXSR	(1UL << 9)
-#define RFLAGS_1	(1UL << 1)
-#define RFLAGS_IF	(1UL << 9)
-#define EFER_LME	(1UL << 8)
-#define EFER_LMA	(1UL << 10)
+#define CR0_PE	   (1UL << 0)
+#define CR0_MP	   (1UL << 1)
+#define CR0_ET	   (1UL << 4)
+#define CR0_NE	   (1UL << 5)
+#define CR0_PG	   (1UL << 31)
+#define CR4_PAE	   (1UL << 5)
+#define CR4_OSFXSR (1UL << 9)
+#define RFLAGS_1   (1UL << 1)
+#define RFLAGS_IF  (1UL << 9)
+#define EFER_LME   (1UL << 8)
+#define EFER_LMA   (1UL << 10)
 
-#define PTE_TABLE	0x23UL	/* present, writable, accessed */
-#define PTE_LARGE	0xe3UL	/* the same, dirty, 2 MiB */
+#define PTE_TABLE 0x23UL /* present, writable, accessed */
+#define PTE_LARGE 0xe3UL /* the same, dirty, 2 MiB */
 
 int cpu_set_supported_cpuid(struct vm *vm, struct vcpu *vcpu)
 {
@@ -35,7 +35,10 @@ int cpu_set_supported_cpuid(struct vm *vm, struct vcpu *vcpu)
 static struct kvm_segment segment(uint16_t selector, uint8_t type, enum cpu_mode mode)
 {
 	struct kvm_segment seg = {
-		.selector = selector, .type = type, .present = 1, .s = 1,
+		.selector = selector,
+		.type = type,
+		.present = 1,
+		.s = 1,
 		.limit = mode == CPU_REAL ? 0xffff : 0xffffffff,
 		.g = mode != CPU_REAL,
 	};

@@ -9,13 +9,13 @@
 #include "kvm.h"
 
 enum cpu_mode {
-	CPU_REAL,	/* 16-bit, segments at 0 */
-	CPU_FLAT32,	/* protected mode, flat segments, no paging */
-	CPU_LONG,	/* 64-bit, paging by the tables that cpu_page_tables() wrote */
+	CPU_REAL,   /* 16-bit, segments at 0 */
+	CPU_FLAT32, /* protected mode, flat segments, no paging */
+	CPU_LONG,   /* 64-bit, paging by the tables that cpu_page_tables() wrote */
 };
 
-#define CPUID_MAX	256	/* entries that we have room for */
-#define MSRS_MAX	512
+#define CPUID_MAX 256 /* entries that we have room for */
+#define MSRS_MAX  512
 
 struct cpu_state {
 	struct kvm_regs regs;
@@ -50,7 +50,7 @@ int cpu_start(struct vcpu *vcpu, enum cpu_mode mode, uint64_t rip, uint64_t page
  * stand at guest address gpa. Accessed and dirty bits are set beforehand: no CPU
  * writes these tables, and so they never become dirty themselves.
  */
-#define CPU_TABLE_BYTES	(3 * PAGE_SIZE)
+#define CPU_TABLE_BYTES (3 * PAGE_SIZE)
 void cpu_page_tables(void *table, uint64_t gpa);
 
 int cpu_save(struct vm *vm, struct vcpu *vcpu, struct cpu_state *state);

@@ -14,23 +14,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE_SHIFT	12
-#define PAGE_SIZE	4096UL
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  4096UL
 
-#define DEFAULT_DEVICE	"/dev/vellum"
+#define DEFAULT_DEVICE "/dev/vellum"
 
 struct vm {
 	int dev;
 	int fd;
-	size_t run_bytes;	/* size of a vCPU's mapping */
-	uint32_t ring_entries;	/* per vCPU; 0 while there is no dirty ring */
+	size_t run_bytes;      /* size of a vCPU's mapping */
+	uint32_t ring_entries; /* per vCPU; 0 while there is no dirty ring */
 };
 
 struct mem {
 	uint32_t id;
-	uint32_t flags;		/* KVM_MEM_* */
-	uint64_t gpa;		/* bytes */
-	uint64_t size;		/* bytes */
+	uint32_t flags; /* KVM_MEM_* */
+	uint64_t gpa;	/* bytes */
+	uint64_t size;	/* bytes */
 	void *host;
 };
 
@@ -40,7 +40,7 @@ struct vcpu {
 	size_t run_bytes;
 	struct kvm_dirty_gfn *ring;
 	uint32_t ring_entries;
-	uint32_t ring_next;	/* the next entry to harvest; runs freely */
+	uint32_t ring_next; /* the next entry to harvest; runs freely */
 };
 
 /* ioctl() that returns a negative errno instead of -1. */

@@ -39,8 +39,9 @@ int stats_open(struct stats *stats, int fd)
 	if (!ret) {
 		bytes = stats->header.num_desc * desc_bytes(stats);
 		stats->descs = malloc(bytes);
-		ret = stats->descs ? read_all(stats->fd, stats->descs, bytes,
-					      stats->header.desc_offset) : -ENOMEM;
+		ret = stats->descs ?
+			      read_all(stats->fd, stats->descs, bytes, stats->header.desc_offset) :
+			      -ENOMEM;
 	}
 	if (ret)
 		stats_close(stats);

@@ -6,9 +6,9 @@
 #include "kvm.h"
 
 struct stats {
-	int fd;			/* -1: not offered */
+	int fd; /* -1: not offered */
 	struct kvm_stats_header header;
-	char *descs;		/* header.num_desc of them */
+	char *descs; /* header.num_desc of them */
 };
 
 /* Opens what fd (a VM or vCPU) offers; a negative errno when it offers none. */
