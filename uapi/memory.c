@@ -118,6 +118,8 @@ static void slot_retire(struct vm *vm, struct slot *slot, struct slots *between)
 		gfn = next;
 		cond_resched();
 	}
+	/* A notifier may have zapped the same leaves, and its flush may be still to come. */
+	batch.flush = true;
 	tlb_discharge(vm, &batch);
 }
 
