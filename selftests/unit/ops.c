@@ -278,7 +278,7 @@ static void op_slot(struct world *w)
 	region.flags |= w->rnd(8) ? 0 : KVM_MEM_READONLY;
 	region.guest_phys_addr = (places[w->rnd(ARRAY_SIZE(places))] + w->rnd(150)) << PAGE_SHIFT;
 	if (os) {
-		region.flags = os->slot->flags;
+		region.flags = os->slot->flags ^ (w->rnd(4) ? 0 : KVM_MEM_LOG_DIRTY_PAGES);
 		region.memory_size = w->rnd(2) ? os->slot->npages << PAGE_SHIFT : 0;
 		region.userspace_addr = os->slot->hva;
 	} else {
@@ -336,12 +336,35 @@ static void op_trouble(struct world *w)
 static const struct {
 	void (*run)(struct world *w);
 	unsigned int weight;
+	bool locks_slots; /* a harvest or a change of slots: one at a time */
 } ops[] = {
-	{ op_access, 1500 }, { op_sweep, 8 },   { op_exit, 30 },	 { op_evict, 60 },
-	{ op_get, 20 },	     { op_clear, 30 },  { op_collect, 40 },	 { op_reset, 30 },
-	{ op_age, 60 },	     { op_flags, 10 },  { op_invalidate, 40 }, { op_slot, 12 },
-	{ op_trouble, 20 },  { op_host_write, 20 }, { op_lazy, 6 }, { oracle_audit, 1 },
+	{ op_access, 1500 },	  { op_sweep, 8, true },   { op_exit, 30 },
+	{ op_evict, 60 },	  { op_get, 20, true },	   { op_clear, 30, true },
+	{ op_collect, 40 },	  { op_reset, 30, true },  { op_age, 60 },
+	{ op_flags, 10, true },	  { op_invalidate, 40 },   { op_slot, 12, true },
+	{ op_trouble, 20 },	  { op_host_write, 20 },   { op_lazy, 6 },
+	{ oracle_audit, 1 },
 };
+
+static void run_op(struct world *w, unsigned int i)
+{
+	w->slots_locked = ops[i].locks_slots;
+	ops[i].run(w);
+	w->slots_locked = false;
+}
+
+void world_locked_op(struct world *w)
+{
+	static void (*const locked[])(struct world *w) = { op_get, op_clear, op_reset, op_flags,
+							   op_slot };
+
+	if (w->slots_locked)
+		return;
+	w->slots_locked = true;
+	locked[w->rnd(ARRAY_SIZE(locked))](w);
+	w->slots_locked = false;
+	w->stats.overtaken++;
+}
 
 void world_op(struct world *w)
 {
@@ -353,5 +376,5 @@ void world_op(struct world *w)
 	w->race_budget = w->racy ? 6 : 0;
 	for (i = 0; choice >= ops[i].weight; i++)
 		choice -= ops[i].weight;
-	ops[i].run(w);
+	run_op(w, i);
 }

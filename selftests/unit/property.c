@@ -40,8 +40,8 @@ static void print_stats(const struct world_stats *s)
 	       s->slots_made, s->slots_gone, s->slots_moved, s->log_on, s->log_off);
 	printf("# %llu invalidations, %llu aged, %llu copied, %llu MMIO, %llu errors, %llu spins\n",
 	       s->invalidations, s->aged, s->copied, s->mmio, s->errors, s->spins);
-	printf("# %llu changes without memory, %llu races, %llu lost races\n", s->enomem, s->races,
-	       s->lost_races);
+	printf("# %llu changes without memory, %llu races, %llu lost, %llu operations overtaken\n",
+	       s->enomem, s->races, s->lost_races, s->overtaken);
 }
 
 /* A test that never came to the point proves nothing. */
@@ -54,7 +54,7 @@ static void check_stats(const struct world_stats *s)
 	CHECK(s->writes && s->reads && s->faults && s->mmio && s->errors && s->races);
 	CHECK(s->gets && s->clears && s->reported && s->invalidations && s->aged && s->copied);
 	CHECK(s->slots_made && s->slots_gone && s->slots_moved && s->log_on && s->log_off);
-	CHECK(s->enomem && s->lost_races);
+	CHECK(s->enomem && s->lost_races && s->overtaken);
 	if (mode == MODE_PML)
 		CHECK(s->logged && s->log_full);
 	if (ring)

@@ -5,13 +5,21 @@
  */
 #include "world.h"
 
-static struct slot *make_slot(struct world *w, const struct kvm_userspace_memory_region *region)
+static bool is_logged(const struct oslot *os)
+{
+	return os && slot_is_logged(os->slot);
+}
+
+/* A logged slot that moves keeps its bitmap, and what it knows. */
+static struct slot *make_slot(struct world *w, const struct oslot *old,
+			      const struct kvm_userspace_memory_region *region)
 {
 	struct slot *slot = slot_alloc(region);
 
 	if (!slot || !(region->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return slot;
-	slot->dirty = slot_bitmap_alloc(slot->npages, w->initially_set);
+	slot->dirty = is_logged(old) ? old->slot->dirty :
+				       slot_bitmap_alloc(slot->npages, w->initially_set);
 	if (!slot->dirty) {
 		slot_free(slot);
 		return NULL;
@@ -34,21 +42,21 @@ static struct oslot *make_oslot(struct world *w, struct slot *slot)
 	return os;
 }
 
-/* PML goes on or off with the first or last logged slot, by an exit of every vCPU. */
-static void arm_pml(struct world *w)
+/* PML goes on with the first logged slot and off after the last, by an exit of every vCPU. */
+static void update_pml(struct world *w, int change)
 {
-	bool on = false;
 	unsigned int i;
 
-	for (i = 0; i < NR_SLOT_IDS; i++)
-		on |= w->oslot[i] && slot_is_logged(w->oslot[i]->slot);
+	w->nr_logging += change;
+	if (!w->mmu.caps.pml)
+		return;
 	for (i = 0; i < NR_VCPUS; i++) {
 		struct vcpu *v = &w->vcpu[i];
 
-		if (!w->mmu.caps.pml || v->cpu.pml_on == on)
+		if (v->cpu.pml_on == !!w->nr_logging)
 			continue;
 		vcpu_exit(w, v);
-		v->cpu.pml_on = on;
+		v->cpu.pml_on = w->nr_logging;
 		world_interleave(w);
 	}
 }
@@ -75,8 +83,8 @@ static void zap_slot(struct world *w, struct oslot *os)
 	write_lock(&w->mmu.lock);
 	ept_zap(&w->mmu, slot, slot->base, slot->base + slot->npages, &batch);
 	write_unlock(&w->mmu.lock);
-	world_discharge(w, &batch);
 	memset(w->accessed + host_index(slot->hva), 0, slot->npages * sizeof(w->accessed[0]));
+	world_discharge(w, &batch);
 }
 
 /* Logging is on: flush, whatever dirty_start() changed; from here on nothing is lost. */
@@ -86,7 +94,11 @@ static void start_logging(struct world *w, struct oslot *os)
 	u64 rel;
 
 	world_interleave(w);
-	dirty_start(&w->mmu, os->slot, &batch);
+	/* With all bits set it is CLEAR that arms, but a ring must hear of every write. */
+	if (w->ring || !w->initially_set)
+		dirty_start(&w->mmu, os->slot, &batch);
+	else
+		batch.flush = true;
 	world_discharge(w, &batch);
 	for (rel = 0; rel < os->slot->npages; rel++) {
 		struct tracked *page = &os->page[rel];
@@ -110,35 +122,58 @@ static void publish(struct world *w, struct slots *slots, struct oslot *old, str
 	w->oslot[place] = os;
 }
 
+/* The oracle's half of a new slot; the same as before where the records move with it. */
+static struct oslot *next_oslot(struct world *w, struct oslot *old, struct slot *slot)
+{
+	if (!slot || !is_logged(old) || !slot_is_logged(slot))
+		return slot ? make_oslot(w, slot) : NULL;
+	old->slot = slot;
+	return old;
+}
+
+static void commit(struct world *w, struct oslot *old, enum slot_change what, struct slot *slot,
+		   struct slots *slots)
+{
+	bool was_logged = is_logged(old), logged = slot && slot_is_logged(slot);
+	struct slot *gone = old ? old->slot : NULL;
+	struct oslot *os;
+
+	if (logged && !was_logged)
+		update_pml(w, 1);
+	if (what == SLOT_DELETE || what == SLOT_MOVE)
+		zap_slot(w, old);
+	os = next_oslot(w, old, slot);
+	publish(w, slots, old, os);
+	if (what == SLOT_FLAGS && logged && !was_logged)
+		start_logging(w, os);
+	if (was_logged && !logged)
+		update_pml(w, -1);
+	if (was_logged && logged)
+		gone->dirty = NULL;
+	slot_free(gone);
+	if (os != old)
+		free(old);
+}
+
 static int change(struct world *w, struct oslot *old, enum slot_change what,
 		  const struct kvm_userspace_memory_region *region)
 {
 	struct slot *slot = NULL;
-	struct oslot *os = NULL;
 	struct slots *slots;
 
 	if (what != SLOT_DELETE) {
-		slot = make_slot(w, region);
+		slot = make_slot(w, old, region);
 		if (!slot)
 			return -ENOMEM;
 	}
 	slots = slots_change(w->slots, old ? old->slot : NULL, slot);
 	if (!slots) {
+		if (slot && is_logged(old))
+			slot->dirty = NULL;
 		slot_free(slot);
 		return -ENOMEM;
 	}
-	if (what == SLOT_DELETE || what == SLOT_MOVE)
-		zap_slot(w, old);
-	if (slot)
-		os = make_oslot(w, slot);
-	publish(w, slots, old, os);
-	arm_pml(w);
-	if (slot && slot_is_logged(slot))
-		start_logging(w, os);
-	if (old) {
-		slot_free(old->slot);
-		free(old);
-	}
+	commit(w, old, what, slot, slots);
 	return 0;
 }
 
@@ -240,11 +275,11 @@ void world_invalidate_begin(struct world *w, unsigned int index, unsigned int n)
 		ept_zap(&w->mmu, slot, first, end, &batch);
 		write_unlock(&w->mmu.lock);
 	}
+	memset(w->accessed + index, 0, n * sizeof(w->accessed[0]));
 	world_discharge(w, &batch);
 	for (i = 0; i < w->slots->nr; i++)
 		if (to_gfns(w->slots->slot[i], index, n, &first, &end))
 			check_gone(w, w->slots->slot[i], first, end);
-	memset(w->accessed + index, 0, n * sizeof(w->accessed[0]));
 	w->stats.invalidations++;
 }
 

@@ -257,6 +257,17 @@ void world_exit_all(struct world *w)
 		vcpu_exit(w, &w->vcpu[i]);
 }
 
+/* No fault is under way: whoever changes slots waits for those (SRCU). */
+static bool all_idle(const struct world *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_VCPUS; i++)
+		if (w->vcpu[i].busy)
+			return false;
+	return true;
+}
+
 void world_interleave(struct world *w)
 {
 	struct vcpu *v;
@@ -265,6 +276,8 @@ void world_interleave(struct world *w)
 	if (w->depth > 1 || w->rnd(3))
 		return;
 	w->depth++;
+	if (w->windows && all_idle(w) && !w->rnd(8))
+		world_locked_op(w);
 	for (n = w->rnd(4); n; n--) {
 		v = pick_idle_vcpu(w);
 		if (v)

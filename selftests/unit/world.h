@@ -72,7 +72,7 @@ struct world_op {
 struct world_stats {
 	u64 reads, writes, faults, mmio, errors, spins, logged, log_full, pushes, ring_full;
 	u64 gets, clears, resets, reported, given_back, invalidations, aged, copied;
-	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races;
+	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races, overtaken;
 };
 
 struct world {
@@ -84,10 +84,12 @@ struct world {
 	struct oslot *oslot[NR_SLOT_IDS];
 	bool accessed[HOST_PAGES]; /* by a walk, since the page was last aged or zapped */
 	u32 clock, serial;
+	unsigned int nr_logging; /* logged slots; PML is on while there are any */
 	u32 (*rnd)(u32 n); /* [0, n) */
 	unsigned int depth;
 	unsigned int windows;	/* invalidations under way */
 	bool injected;		/* an error was asked for */
+	bool slots_locked;
 	bool lazy;		/* userspace leaves the rings alone for a while */
 	unsigned int race_budget;
 	gfn_t hot;		/* where races are likely to hurt */
@@ -154,5 +156,7 @@ void world_reset(struct world *w);
 
 /* ops.c: one operation of the caller's source. */
 void world_op(struct world *w);
+/* One that holds the slots' lock, while a notification is under way that does not. */
+void world_locked_op(struct world *w);
 
 #endif
