@@ -20,6 +20,7 @@ help:
 	@echo '  make shell    a prompt in the test machine with the module loaded'
 	@echo '  make load     load the module on this machine, if its CPU and kernel allow it'
 	@echo '  make unload   and unload it'
+	@echo '  make install  give the module to DKMS and /dev/vellum to the group kvm; make uninstall'
 	@echo '  make module   build vellum.ko for the test kernel (KERNEL=6.1 or 6.12)'
 	@echo '  make tools    build the vellum command'
 	@echo '  make setup    install and download what is missing (needs root)'
@@ -71,8 +72,14 @@ load:
 unload:
 	@testbed/load --unload
 
+install:
+	@packaging/install
+
+uninstall:
+	@packaging/install --remove
+
 clean:
 	@[ ! -e "$(call print,headers)" ] || $(MAKE) --no-print-directory -C $(call print,headers) M=$(CURDIR) clean
 	rm -rf $B
 
-.PHONY: help setup setup-test module tools device run test check format shell load unload clean
+.PHONY: help setup setup-test module tools device run test check format shell load unload install uninstall clean
