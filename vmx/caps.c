@@ -99,13 +99,18 @@ static int settle_secondary(u64 basic)
 	const u32 optional = SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID;
 	u32 must, may;
 
-	if (settle(&secondary_control, basic, &vmx_caps.secondary)) {
-		if (!(vmx_caps.secondary & SECONDARY_EXEC_UNRESTRICTED_GUEST))
-			pr_err("(0x2: EPT, 0x20: VPID, 0x40: WBINVD exiting, 0x80: unrestricted guest)\n");
-		return -EOPNOTSUPP;
-	}
 	rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2, must, may);
 	vmx_caps.secondary_allowed = may;
+	if (!(may & SECONDARY_EXEC_ENABLE_EPT)) {
+		pr_err("this CPU has no EPT\n");
+		return -EOPNOTSUPP;
+	}
+	if (!(may & SECONDARY_EXEC_UNRESTRICTED_GUEST)) {
+		pr_err("this CPU has no unrestricted guest: real mode would need an emulator\n");
+		return -EOPNOTSUPP;
+	}
+	if (settle(&secondary_control, basic, &vmx_caps.secondary))
+		return -EOPNOTSUPP;
 	vmx_caps.secondary &= ~(optional & ~must);
 	return 0;
 }
@@ -123,8 +128,8 @@ static int settle_controls(u64 basic)
 	/* Switched per vCPU, with its guest's mode. */
 	vmx_caps.entry &= ~VM_ENTRY_IA32E_MODE;
 	/* CR3 accesses and INVLPG need no exit with EPT, and all CPUs with EPT allow that. */
-	if (vmx_caps.primary & (CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING |
-				CPU_BASED_INVLPG_EXITING)) {
+	if (vmx_caps.primary &
+	    (CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING | CPU_BASED_INVLPG_EXITING)) {
 		pr_err("this CPU has no true controls: CR3 accesses of the guest would exit\n");
 		return -EOPNOTSUPP;
 	}
@@ -139,7 +144,7 @@ static int settle_ept(void)
 	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, cap);
 	if ((cap & need) != need ||
 	    !(cap & (VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT))) {
-		pr_err("this CPU's EPT lacks 4 levels, write-back tables or INVEPT (0x%llx)\n", cap);
+		pr_err("EPT without 4 levels, write-back tables or INVEPT (0x%llx)\n", cap);
 		return -EOPNOTSUPP;
 	}
 	vmx_caps.invept_context = cap & VMX_EPT_EXTENT_CONTEXT_BIT;
@@ -163,10 +168,12 @@ static void settle_tracking(void)
 	pml = pml && ept_ad && (vmx_caps.secondary_allowed & SECONDARY_EXEC_ENABLE_PML);
 	vmx_caps.ept_ad = ept_ad;
 	vmx_caps.pml = pml;
+	/* clang-format off */
 	pr_info("tracking writes by %s\n",
 		pml    ? "PML (page-modification logging)" :
 		ept_ad ? "EPT dirty bits, without PML" :
 			 "write protection, without EPT accessed and dirty bits");
+	/* clang-format on */
 }
 
 int vmx_caps_init(void)
@@ -180,7 +187,7 @@ int vmx_caps_init(void)
 	}
 	rdmsrl(MSR_IA32_VMX_BASIC, basic);
 	if (((basic >> 50) & 0xf) != 6 || ((basic >> 32) & 0x1fff) > PAGE_SIZE) {
-		pr_err("this CPU wants its VMCS larger than a page or not write-back (0x%llx)\n", basic);
+		pr_err("a VMCS larger than a page, or not write-back (0x%llx)\n", basic);
 		return -EOPNOTSUPP;
 	}
 	ret = settle_controls(basic);

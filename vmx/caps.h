@@ -8,7 +8,7 @@
 #include "types.h"
 
 struct vmx_caps {
-	u32 revision; /* VMCS revision identifier */
+	u32 revision;		    /* VMCS revision identifier */
 	u64 cr0_fixed0, cr0_fixed1; /* must be 1 where set; must be 0 where clear */
 	u64 cr4_fixed0, cr4_fixed1;
 

@@ -13,13 +13,13 @@
 #include "vmx/vmx.h"
 
 /* Unrestricted guest lets PE go free; PG stays ours, because EFER.LMA follows it. */
-#define CR0_GUEST_OWNED                                                               \
+#define CR0_GUEST_OWNED \
 	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_WP | X86_CR0_AM)
-#define CR0_DEFINED                                                                   \
+#define CR0_DEFINED \
 	(CR0_GUEST_OWNED | X86_CR0_ET | X86_CR0_NE | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 /* Bits whose setting has no effect that we must know of. */
-#define CR4_GUEST_OWNED                                                                  \
-	(X86_CR4_PVI | X86_CR4_DE | X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT |   \
+#define CR4_GUEST_OWNED \
+	(X86_CR4_PVI | X86_CR4_DE | X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | \
 	 X86_CR4_TSD | X86_CR4_FSGSBASE)
 #define CR4_PDPTE_BITS (X86_CR4_PAE | X86_CR4_PSE | X86_CR4_PGE)
 
@@ -87,8 +87,7 @@ void vmx_put_efer(struct vcpu *vcpu, u64 efer)
 	vmx->efer = efer;
 	preempt_enable();
 	vmwrite(GUEST_IA32_EFER, efer);
-	vmwrite(VM_ENTRY_CONTROLS,
-		vmx_caps.entry | (efer & EFER_LMA ? VM_ENTRY_IA32E_MODE : 0));
+	vmwrite(VM_ENTRY_CONTROLS, vmx_caps.entry | (efer & EFER_LMA ? VM_ENTRY_IA32E_MODE : 0));
 	vcpu_request(vcpu, VCPU_REQ_VPID);
 }
 

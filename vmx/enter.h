@@ -7,7 +7,7 @@
 
 #define VMCS_HOST_RSP 0x6c14
 
-#define VMX_ENTER_FAIL 1
+#define VMX_ENTER_FAIL	  1
 #define VMX_ENTER_INVALID 2
 
 /* Offsets into vcpu->regs, by enum vcpu_reg. */
@@ -18,8 +18,8 @@
 #define VCPU_RBP (5 * 8)
 #define VCPU_RSI (6 * 8)
 #define VCPU_RDI (7 * 8)
-#define VCPU_R8 (8 * 8)
-#define VCPU_R9 (9 * 8)
+#define VCPU_R8	 (8 * 8)
+#define VCPU_R9	 (9 * 8)
 #define VCPU_R10 (10 * 8)
 #define VCPU_R11 (11 * 8)
 #define VCPU_R12 (12 * 8)

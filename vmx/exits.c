@@ -176,7 +176,7 @@ int exit_dispatch(struct vcpu *vcpu)
 	case EXIT_REASON_INVD:
 		skip_insn(vcpu);
 		return ENTER_AGAIN;
-	case EXIT_REASON_RDPMC: /* no counters are offered */
+	case EXIT_REASON_RDPMC:	 /* no counters are offered */
 	case EXIT_REASON_XSETBV: /* nor is XSAVE: CR4.OSXSAVE is clear, #UD precedes the exit */
 		return exit_protection(vcpu);
 	case EXIT_REASON_VMCLEAR:

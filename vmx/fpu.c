@@ -12,7 +12,7 @@
 
 #include "vmx/vmx.h"
 
-#define FCW_RESET 0x37f
+#define FCW_RESET   0x37f
 #define MXCSR_RESET 0x1f80
 
 static unsigned int image_size(const struct vcpu_vmx *vmx)

@@ -92,7 +92,7 @@ static bool is_mmio(struct vcpu *vcpu, gpa_t gpa)
 	return ret;
 }
 
-/* A misconfiguration does not tell the access: a page that is memory by now is given for reading. */
+/* A misconfiguration does not tell the access: what is memory by now is given for reading. */
 int exit_ept_misconfig(struct vcpu *vcpu)
 {
 	struct fault fault = { .gpa = vmread(GUEST_PHYSICAL_ADDRESS) };

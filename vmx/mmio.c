@@ -168,8 +168,7 @@ int mmio_emulate(struct vcpu *vcpu, gpa_t gpa)
 	/* Delivering an event touched it: there is no instruction to emulate. */
 	if (vcpu->vmx->event.info)
 		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV);
-	if (fetch_and_decode(vcpu, &code, &insn) ||
-	    offset_in_page(gpa) + insn.mem_size > PAGE_SIZE)
+	if (fetch_and_decode(vcpu, &code, &insn) || offset_in_page(gpa) + insn.mem_size > PAGE_SIZE)
 		return emulation_failed(vcpu, &code);
 	if (!in_apic_page(vcpu, gpa))
 		return ask_userspace(vcpu, gpa, &insn);

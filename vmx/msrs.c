@@ -15,7 +15,7 @@ static u64 host_star, host_lstar, host_cstar, host_sfmask;
 
 /* Accesses to these harm nobody: the VMCS or load.c keeps guest and host apart. */
 static const u32 no_exit[] = {
-	MSR_FS_BASE,	      MSR_GS_BASE,	    MSR_KERNEL_GS_BASE,
+	MSR_FS_BASE,	      MSR_GS_BASE,	     MSR_KERNEL_GS_BASE,
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 };
 
@@ -175,17 +175,16 @@ static int get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	u64 *kept = syscall_msr(vmx, index);
 
-	if (kept) {
+	if (kept)
 		*value = *kept;
-	} else if (msr_field(index)) {
+	else if (msr_field(index))
 		*value = vmread(msr_field(index));
-	} else if (index == MSR_EFER) {
+	else if (index == MSR_EFER)
 		*value = vmx->efer;
-	} else if (index == MSR_IA32_TSC) {
+	else if (index == MSR_IA32_TSC)
 		*value = rdtsc() + vmx->tsc_offset;
-	} else {
+	else
 		return msr_get(&vcpu->msrs, index, value);
-	}
 	return 0;
 }
 
@@ -241,17 +240,16 @@ static int set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 
 	if (holds_address(index) && !is_canonical(value))
 		return -EINVAL;
-	if (kept) {
+	if (kept)
 		set_loaded_msr(vcpu, kept, value);
-	} else if (msr_field(index)) {
+	else if (msr_field(index))
 		vmwrite(msr_field(index), index == MSR_IA32_SYSENTER_CS ? (u32)value : value);
-	} else if (index == MSR_EFER) {
+	else if (index == MSR_EFER)
 		return set_efer(vcpu, value, host);
-	} else if (index == MSR_IA32_TSC) {
+	else if (index == MSR_IA32_TSC)
 		set_tsc(vcpu, value);
-	} else {
+	else
 		return set_model_msr(vcpu, index, value, host);
-	}
 	return 0;
 }
 

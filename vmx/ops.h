@@ -20,6 +20,7 @@
 /* @what failed; @operand is a field, an address or a type.  Any context. */
 void vmx_insn_failed(const char *what, u64 operand) __cold;
 
+/* clang-format off */
 static __always_inline u64 vmread(unsigned long field)
 {
 	u64 value;
@@ -96,5 +97,7 @@ struct invalidate_desc {
 
 VMX_INVALIDATE_OP(invept, "invept", "INVEPT of type")
 VMX_INVALIDATE_OP(invvpid, "invvpid", "INVVPID of type")
+
+/* clang-format on */
 
 #endif

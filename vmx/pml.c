@@ -34,9 +34,8 @@ void pml_collect(struct vcpu *vcpu)
 	if (index == PML_INDEX_EMPTY)
 		return;
 	srcu = srcu_read_lock(&host->srcu);
-	vcpu->stats.pml_entries += pml_drain(vmx->pml, index,
-					     srcu_dereference(host->slots, &host->srcu),
-					     &vcpu->ring);
+	vcpu->stats.pml_entries +=
+		pml_drain(vmx->pml, index, srcu_dereference(host->slots, &host->srcu), &vcpu->ring);
 	srcu_read_unlock(&host->srcu, srcu);
 	vmwrite(GUEST_PML_INDEX, PML_INDEX_EMPTY);
 }

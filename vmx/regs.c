@@ -10,6 +10,7 @@ enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR 
 
 #define SEGMENT_FIELD(field, seg) ((field) + 2 * (seg))
 
+/* clang-format off */
 void vcpu_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 {
 	const u64 *r = vcpu->regs;
@@ -52,6 +53,8 @@ void vcpu_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
 	vcpu_put(vcpu);
 }
 
+/* clang-format on */
+
 static void get_segment(struct kvm_segment *s, enum segment seg)
 {
 	u32 ar = vmread(SEGMENT_FIELD(GUEST_ES_AR_BYTES, seg));
@@ -79,8 +82,9 @@ static u32 access_rights(const struct kvm_segment *s, enum segment seg)
 		return SEG_AR_UNUSABLE;
 	/* VM entry wants code and data segments accessed, which they are once loaded. */
 	return (s->type & SEG_AR_TYPE) | (seg == SEG_LDTR ? 0 : SEG_AR_TYPE_ACCESSED) |
-	       (s->s ? SEG_AR_S : 0) | (s->dpl & 3) << SEG_AR_DPL_SHIFT | SEG_AR_P | (s->avl ? SEG_AR_AVL : 0) |
-	       (s->l ? SEG_AR_L : 0) | (s->db ? SEG_AR_DB : 0) | (s->g ? SEG_AR_G : 0);
+	       (s->s ? SEG_AR_S : 0) | (s->dpl & 3) << SEG_AR_DPL_SHIFT | SEG_AR_P |
+	       (s->avl ? SEG_AR_AVL : 0) | (s->l ? SEG_AR_L : 0) | (s->db ? SEG_AR_DB : 0) |
+	       (s->g ? SEG_AR_G : 0);
 }
 
 static void put_segment(const struct kvm_segment *s, enum segment seg)
@@ -150,7 +154,7 @@ void vcpu_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 		sregs->interrupt_bitmap[vector / 64] |= 1ull << (vector % 64);
 }
 
-/* Modes exclude each other (SDM 3A 2.2): long mode wants PAE and LMA, and the rest wants neither. */
+/* Long mode wants PAE and LMA, all other modes want neither LMA nor CS.L (SDM 3A 2.2). */
 static bool mode_is_consistent(const struct vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	if ((sregs->efer & EFER_LME) && (sregs->cr0 & X86_CR0_PG))

@@ -220,12 +220,12 @@ static int run_burst(struct vcpu *vcpu)
 /* The access that the last exit asked userspace for. */
 static int complete_io(struct vcpu *vcpu)
 {
-	int (*complete)(struct vcpu *vcpu) = vcpu->vmx->io.complete;
+	struct io_pending pending = vcpu->vmx->io;
 
-	if (!complete)
+	if (!pending.complete)
 		return ENTER_AGAIN;
 	vcpu->vmx->io.complete = NULL;
-	return complete(vcpu);
+	return pending.complete(vcpu);
 }
 
 /* What every exit tells. */
@@ -238,8 +238,7 @@ static void tell_user(struct vcpu *vcpu)
 	run->flags = 0;
 	run->cr8 = vmx_cr8(vcpu);
 	run->apic_base = vcpu->msrs.apic_base;
-	run->ready_for_interrupt_injection = !vcpu->apic && interrupts &&
-					     vcpu->vmx->interrupt < 0;
+	run->ready_for_interrupt_injection = !vcpu->apic && interrupts && vcpu->vmx->interrupt < 0;
 }
 
 /* A CPU that was not started yet: nothing but userspace can start it, after a signal. */

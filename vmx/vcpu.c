@@ -68,8 +68,8 @@ static void reset_state(struct vcpu *vcpu)
 	vcpu->vmx->interrupt = -1;
 	vcpu->cpu = -1;
 	/* With a local APIC only the boot CPU runs by itself (SDM 3A 9.4.3). */
-	vcpu->mp_state = vcpu->vm->irqchip && vcpu->id ? KVM_MP_STATE_UNINITIALIZED :
-							 KVM_MP_STATE_RUNNABLE;
+	vcpu->mp_state =
+		vcpu->vm->irqchip && vcpu->id ? KVM_MP_STATE_UNINITIALIZED : KVM_MP_STATE_RUNNABLE;
 	/* The VM may be logging already. */
 	vcpu_request(vcpu, VCPU_REQ_PML);
 }

@@ -21,24 +21,27 @@
 #include "vmx/vm.h"
 
 /* GPRs in the order of their encoding in instructions and exit qualifications. */
+/* clang-format off */
 enum vcpu_reg {
 	GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
 	GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
 	GPR_COUNT
 };
 
+/* clang-format on */
+
 #define VCPU_RUN_PAGES 2
 
 /* vcpu->mode: whether an IPI is needed to make the vCPU see a request. */
 enum vcpu_mode {
-	VCPU_OUTSIDE,	/* not in the entry..exit window; its PML log is empty */
-	VCPU_IN_GUEST,	/* from the last look at its requests until its PML log was drained */
+	VCPU_OUTSIDE,  /* not in the entry..exit window; its PML log is empty */
+	VCPU_IN_GUEST, /* from the last look at its requests until its PML log was drained */
 };
 
 /* vcpu->pending: one word of work to be done before the next entry. */
-#define VCPU_REQ_PML BIT(0)	/* PML is to be armed or disarmed */
-#define VCPU_REQ_DEAD BIT(1)	/* the VM is dead: -EIO */
-#define VCPU_REQ_VPID BIT(2)	/* INVVPID: CR0, CR3, CR4 or EFER was set from outside */
+#define VCPU_REQ_PML  BIT(0) /* PML is to be armed or disarmed */
+#define VCPU_REQ_DEAD BIT(1) /* the VM is dead: -EIO */
+#define VCPU_REQ_VPID BIT(2) /* INVVPID: CR0, CR3, CR4 or EFER was set from outside */
 
 struct vcpu {
 	u64 regs[GPR_COUNT]; /* first: entry.S addresses it; RSP is cached from the VMCS */
@@ -48,7 +51,7 @@ struct vcpu {
 	 * VCPU_RUN_PAGES: struct kvm_run, and at KVM_PIO_PAGE_OFFSET port I/O data.
 	 */
 	struct kvm_run *run;
-	struct mutex mutex;  /* one ioctl at a time */
+	struct mutex mutex; /* one ioctl at a time */
 	u32 id;
 	u32 index; /* in vm->vcpus */
 
@@ -74,7 +77,7 @@ struct vcpu {
 };
 
 struct vcpu *vcpu_create(struct vm *vm, u32 id, u32 index); /* or ERR_PTR; not yet published */
-void vcpu_destroy(struct vcpu *vcpu);			      /* no thread uses it any more */
+void vcpu_destroy(struct vcpu *vcpu);			    /* no thread uses it any more */
 
 /*
  * KVM_RUN, after uapi/ has set the signal mask: runs the guest until an exit
@@ -87,10 +90,11 @@ int vcpu_run(struct vcpu *vcpu);
 void vcpu_get_regs(struct vcpu *vcpu, struct kvm_regs *regs);
 void vcpu_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs);
 void vcpu_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
-int vcpu_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs); /* 0 or -EINVAL, nothing changed */
+/* 0, or -EINVAL and nothing changed. */
+int vcpu_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs);
 void vcpu_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
 int vcpu_set_fpu(struct vcpu *vcpu, const struct kvm_fpu *fpu);
-/* All MSRs, those in the VMCS and those of the model. 0, or -EINVAL: unknown, or a value that faults. */
+/* All MSRs, vmx/'s and the model's. 0, or -EINVAL: unknown, or a value that faults. */
 int vcpu_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
 int vcpu_set_msr(struct vcpu *vcpu, u32 index, u64 value);
 /* After vcpu->cpuid was replaced. */

@@ -12,7 +12,7 @@
 
 #include "mmu/host.h"
 
-#define VM_MAX_VCPUS 64
+#define VM_MAX_VCPUS   64
 #define VM_MAX_VCPU_ID 256
 
 struct vcpu;
@@ -22,7 +22,7 @@ struct vm {
 	struct host host; /* slots, SRCU, the owner's mm */
 	struct kref refs; /* the VM's fd, each vCPU's fd */
 
-	struct mutex lock; /* vCPU creation, and what is set once: ring_entries, irqchip */
+	struct mutex lock;	 /* vCPU creation, and what is set once: ring_entries, irqchip */
 	struct mutex slots_lock; /* slot changes and harvests */
 
 	struct vcpu *vcpus[VM_MAX_VCPUS]; /* filled in order, under lock; published by nr_vcpus */
@@ -33,11 +33,11 @@ struct vm {
 	/* Slots being logged: PML is armed while this is not 0.  Under slots_lock. */
 	atomic_t nr_logging;
 
-	u32 ring_entries;	 /* per vCPU; 0: no ring */
-	u64 manual_protect;	 /* KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | _INITIALLY_SET */
-	bool irqchip;		 /* vCPUs have a local APIC */
-	bool dead;		 /* an invariant broke: every vCPU ioctl answers -EIO */
-	u64 tsc_base;		 /* host TSC at creation: guests of one VM agree */
+	u32 ring_entries;   /* per vCPU; 0: no ring */
+	u64 manual_protect; /* KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | _INITIALLY_SET */
+	bool irqchip;	    /* vCPUs have a local APIC */
+	bool dead;	    /* an invariant broke: every vCPU ioctl answers -EIO */
+	u64 tsc_base;	    /* host TSC at creation: guests of one VM agree */
 };
 
 /* Objects alive in the module: printed at unload, and all zero by then. */

@@ -18,6 +18,7 @@ struct field_value {
 	u64 value;
 };
 
+/* clang-format off */
 #define SEGMENT(seg, sel, seg_base, ar)                                                   \
 	{ GUEST_##seg##_SELECTOR, sel }, { GUEST_##seg##_BASE, seg_base },                \
 	{ GUEST_##seg##_LIMIT, 0xffff }, { GUEST_##seg##_AR_BYTES, ar }
@@ -69,6 +70,8 @@ static const struct field_value initial[] = {
 	{ GUEST_INTERRUPTIBILITY_INFO, 0 },
 	{ GUEST_PENDING_DBG_EXCEPTIONS, 0 },
 };
+
+/* clang-format on */
 
 void vmcs_set_primary(struct vcpu_vmx *vmx, u32 bits, bool on)
 {
@@ -133,8 +136,8 @@ static void write_controls(struct vcpu *vcpu)
 	vmwrite(VM_ENTRY_CONTROLS, vmx_caps.entry);
 	vmwrite(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	vmwrite(MSR_BITMAP, __pa(vmx_msr_bitmap));
-	vmwrite(EPT_POINTER, env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 |
-				     (mmu->caps.ad ? EPTP_AD : 0));
+	vmwrite(EPT_POINTER,
+		env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0));
 	vmwrite(TSC_OFFSET, vmx->tsc_offset);
 	if (vmx->secondary & SECONDARY_EXEC_ENCLS_EXITING)
 		vmwrite(ENCLS_EXITING_BITMAP, ~0ull);

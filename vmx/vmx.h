@@ -137,6 +137,7 @@ static inline bool exit_is_quick(u32 reason)
 
 	return reason < 64 && (quick & BIT_ULL(reason));
 }
+
 int exit_internal_error(struct vcpu *vcpu, u32 suberror);
 /* RIP moves on past the instruction that exited. */
 void skip_insn(struct vcpu *vcpu);
@@ -150,6 +151,7 @@ void event_requeue(struct vcpu *vcpu);
 void event_restore_nmi_blocking(void);
 /* Writes the next event into the VMCS, if there is one. Interrupts off. */
 void event_inject(struct vcpu *vcpu);
+
 static inline bool event_is_due(const struct vcpu_vmx *vmx)
 {
 	return vmx->event.info || vmx->interrupt >= 0;
