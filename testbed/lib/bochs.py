@@ -100,8 +100,8 @@ class Bochs:
         if subprocess.run(['unshare', '--net', 'true'], stderr=subprocess.DEVNULL,
                           check=False).returncode == 0:
             command[:0] = ['unshare', '--net']
-        self.log = f'{directory}/bochs.log'
-        with open(f'{directory}/bochs.err', 'wb') as err:
+        self.log, self.errors = f'{directory}/bochs.log', f'{directory}/bochs.err'
+        with open(self.errors, 'wb') as err:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.PIPE, stderr=err)
         self.output = self.process.stdout
