@@ -86,7 +86,8 @@ static bool race_start(struct mmu *mmu, unsigned long start, unsigned long end)
 static void race_end(struct mmu *mmu)
 {
 	write_lock(&mmu->lock);
-	mmu->race.seq++;
+	/* host_race_begin() samples it without the lock. */
+	WRITE_ONCE(mmu->race.seq, mmu->race.seq + 1);
 	mmu->race.count--;
 	write_unlock(&mmu->lock);
 }
