@@ -176,15 +176,33 @@ static void settle_tracking(void)
 	/* clang-format on */
 }
 
+/* The kernel hides the feature where IA32_FEATURE_CONTROL is locked without it. */
+static bool cpu_allows_vmx(void)
+{
+	if (!(cpuid_ecx(1) & BIT(5))) {
+		pr_err("this CPU has no VMX\n");
+		return false;
+	}
+	if (!boot_cpu_has(X86_FEATURE_VMX)) {
+		pr_err("VT-x is locked off in IA32_FEATURE_CONTROL: turn it on in the firmware\n");
+		return false;
+	}
+#ifdef CONFIG_X86_FRED
+	if (cpu_feature_enabled(X86_FEATURE_FRED)) {
+		pr_err("this kernel delivers events by FRED: boot it with fred=off\n");
+		return false;
+	}
+#endif
+	return true;
+}
+
 int vmx_caps_init(void)
 {
 	u64 basic;
 	int ret;
 
-	if (!boot_cpu_has(X86_FEATURE_VMX)) {
-		pr_err("this CPU has no VMX, or the firmware or kernel has turned it off\n");
+	if (!cpu_allows_vmx())
 		return -EOPNOTSUPP;
-	}
 	rdmsrl(MSR_IA32_VMX_BASIC, basic);
 	if (((basic >> 50) & 0xf) != 6 || ((basic >> 32) & 0x1fff) > PAGE_SIZE) {
 		pr_err("a VMCS larger than a page, or not write-back (0x%llx)\n", basic);

@@ -4,6 +4,8 @@
  * event whose delivery an exit interrupted, and the one external interrupt
  * that KVM_SET_SREGS can leave.
  */
+#include <asm/trap_pf.h>
+
 #include "vmx/vmx.h"
 
 /* Event types of the interruption-information fields (SDM 3C table 25-17). */
@@ -26,6 +28,15 @@ void queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 			(real ? 0 : INTR_INFO_DELIVER_CODE_MASK),
 		.error = error,
 	};
+}
+
+void queue_page_fault(struct vcpu *vcpu, gva_t gva, bool write)
+{
+	bool user = (vmread(GUEST_SS_AR_BYTES) >> SEG_AR_DPL_SHIFT & 3) == 3;
+
+	vcpu->vmx->cr2 = gva;
+	queue_exception_error(vcpu, PF_VECTOR,
+			      (write ? X86_PF_WRITE : 0) | (user ? X86_PF_USER : 0));
 }
 
 /* Types whose delivery pushes the RIP of the following instruction: its length counts. */

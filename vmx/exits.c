@@ -4,6 +4,7 @@
  * nobody handles.
  */
 #include <uapi/linux/kvm_para.h>
+#include <asm/cpu.h>
 
 #include "vmx/vmx.h"
 
@@ -94,6 +95,27 @@ int exit_internal_error(struct vcpu *vcpu, u32 suberror)
 	return EXIT_TO_USER;
 }
 
+/*
+ * Intercepted for the same reason as #DB: it may raise itself for ever.  One
+ * that the guest has not asked for is the host's trap for split locks.
+ */
+static int exit_alignment(struct vcpu *vcpu)
+{
+	bool user = (vmread(GUEST_SS_AR_BYTES) >> SEG_AR_DPL_SHIFT & 3) == 3;
+
+	if ((user && (vmx_cr0(vcpu) & X86_CR0_AM) && (vmread(GUEST_RFLAGS) & X86_EFLAGS_AC)) ||
+	    !boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT)) {
+		queue_exception_error(vcpu, AC_VECTOR, vmread(VM_EXIT_INTR_ERROR_CODE));
+		return ENTER_AGAIN;
+	}
+	if (handle_guest_split_lock(vmread(GUEST_RIP)))
+		return ENTER_AGAIN;
+	vcpu->run->exit_reason = KVM_EXIT_EXCEPTION;
+	vcpu->run->ex.exception = AC_VECTOR;
+	vcpu->run->ex.error_code = vmread(VM_EXIT_INTR_ERROR_CODE);
+	return EXIT_TO_USER;
+}
+
 static int exit_exception(struct vcpu *vcpu)
 {
 	u32 info = vmread(VM_EXIT_INTR_INFO);
@@ -107,9 +129,8 @@ static int exit_exception(struct vcpu *vcpu)
 	switch (info & INTR_INFO_VECTOR_MASK) {
 	case DB_VECTOR:
 		return exit_debug(vcpu);
-	case AC_VECTOR: /* intercepted for the same reason as #DB: it may raise itself for ever */
-		queue_exception_error(vcpu, AC_VECTOR, vmread(VM_EXIT_INTR_ERROR_CODE));
-		return ENTER_AGAIN;
+	case AC_VECTOR:
+		return exit_alignment(vcpu);
 	}
 	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
 }

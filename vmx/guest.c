@@ -78,7 +78,7 @@ int exit_ept_violation(struct vcpu *vcpu)
 		return ret; /* FAULT_FIXED is ENTER_AGAIN */
 	/* No instruction's own access: its code, or the guest's page tables, are no memory. */
 	if (fault.fetch || !(qualification & EPT_VIOLATION_GVA_TRANSLATED))
-		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+		return mmio_impossible(vcpu);
 	return mmio_emulate(vcpu, fault.gpa);
 }
 

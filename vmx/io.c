@@ -75,7 +75,7 @@ static u64 masked_add(u64 old, u64 add, u64 mask)
 	return mask == U32_MAX ? (u32)sum : (old & ~mask) | (sum & mask);
 }
 
-/* How many elements this exit does: what one page and the data page hold. 0 or -EFAULT. */
+/* How many elements this exit does: what is left of the page. 0, or -EFAULT: not mapped. */
 static int string_begin(struct vcpu *vcpu, u64 qualification, struct string_io *s)
 {
 	u32 size = IO_ACCESS_SIZE(qualification);
@@ -88,10 +88,8 @@ static int string_begin(struct vcpu *vcpu, u64 qualification, struct string_io *
 	s->done = 1;
 	if (s->rep && !s->down) {
 		left = (PAGE_SIZE - offset_in_page(gva)) / size;
-		s->done = clamp_t(u64, vcpu->regs[GPR_RCX] & s->mask, 1, max_t(u64, left, 1));
+		s->done = min_t(u64, vcpu->regs[GPR_RCX] & s->mask, left);
 	}
-	if (offset_in_page(gva) + s->done * size > PAGE_SIZE)
-		return -EFAULT; /* one element across two pages: nobody does that to a port */
 	return guest_translate(vcpu, gva, &s->gpa);
 }
 
@@ -126,7 +124,7 @@ static int complete_ins(struct vcpu *vcpu)
 		.down = vmread(GUEST_RFLAGS) & X86_EFLAGS_DF,
 	};
 	if (guest_write(vcpu, io->gpa, pio_data(vcpu), io->count * io->size))
-		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+		return mmio_impossible(vcpu);
 	string_advance(vcpu, &s, io->size, GPR_RDI);
 	return ENTER_AGAIN;
 }
@@ -140,8 +138,12 @@ static int string_exit(struct vcpu *vcpu, u64 qualification)
 		skip_insn(vcpu);
 		return ENTER_AGAIN;
 	}
-	if (string_begin(vcpu, qualification, &s))
-		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+	if (offset_in_page(vmread(GUEST_LINEAR_ADDRESS)) + size > PAGE_SIZE)
+		return mmio_impossible(vcpu); /* nobody crosses a page by one port access */
+	if (string_begin(vcpu, qualification, &s)) {
+		queue_page_fault(vcpu, vmread(GUEST_LINEAR_ADDRESS), qualification & IO_ACCESS_IN);
+		return ENTER_AGAIN;
+	}
 	if (qualification & IO_ACCESS_IN) {
 		expect_in(vcpu, qualification, complete_ins);
 		vcpu->vmx->io.count = s.done;
@@ -149,7 +151,7 @@ static int string_exit(struct vcpu *vcpu, u64 qualification)
 		return tell_io(vcpu, qualification, s.done);
 	}
 	if (guest_read(vcpu, s.gpa, pio_data(vcpu), s.done * size))
-		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+		return mmio_impossible(vcpu);
 	string_advance(vcpu, &s, size, GPR_RSI);
 	return tell_io(vcpu, qualification, s.done);
 }

@@ -63,11 +63,19 @@ static int emulation_failed(struct vcpu *vcpu, const struct code *code)
 
 	exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
 	run->emulation_failure.ndata = 3;
-	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	run->emulation_failure.flags =
+		code->n ? KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES : 0;
 	run->emulation_failure.insn_size = code->n;
 	memset(run->emulation_failure.insn_bytes, 0x90, INSN_MAX);
 	memcpy(run->emulation_failure.insn_bytes, code->bytes, code->n);
 	return EXIT_TO_USER;
+}
+
+int mmio_impossible(struct vcpu *vcpu)
+{
+	const struct code none = {};
+
+	return emulation_failed(vcpu, &none);
 }
 
 static void finish_load(struct vcpu *vcpu, const struct insn *insn, u64 data)

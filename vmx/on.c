@@ -14,6 +14,7 @@
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
+#include <asm/perf_event.h>
 #include <asm/tlbflush.h>
 
 #include "compat.h"
@@ -63,10 +64,13 @@ static int cpu_on(struct vmx_cpu *cpu)
 		pr_err("VMX is in use on CPU %d: kvm_intel holds it\n", smp_processor_id());
 		return -EBUSY;
 	}
+	/* Some CPUs refuse VMXON while Processor Trace runs (SDM 3C 33.5.1). */
+	intel_pt_handle_vmx(1);
 	cr4_set_bits(X86_CR4_VMXE);
 	ret = vmxon(__pa(cpu->region));
 	if (ret) {
 		cr4_clear_bits(X86_CR4_VMXE);
+		intel_pt_handle_vmx(0);
 		pr_err("VMXON failed on CPU %d\n", smp_processor_id());
 		return ret;
 	}
@@ -99,6 +103,7 @@ static void cpu_off(struct vmx_cpu *cpu)
 		clear_active(vmx);
 	cpu->on = false;
 	compat_vmxoff();
+	intel_pt_handle_vmx(0);
 }
 
 static int vmx_cpu_online(unsigned int n)

@@ -156,6 +156,7 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	write_host_state(vmx);
 	rdmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 	debug_load_guest(vcpu);
+	perf_load_guest(vmx);
 	if (read_cr2() != vmx->cr2)
 		write_cr2(vmx->cr2);
 	mitigate_before_burst();
@@ -169,6 +170,7 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 
 	mitigate_after_burst();
+	perf_load_host(vmx);
 	vmx->cr2 = read_cr2();
 	debug_load_host(vcpu);
 	return action;

@@ -25,6 +25,12 @@ struct vmx_event {
 	u32 len; /* of the instruction, for software interrupts and exceptions */
 };
 
+/* What perf wants switched around the guest, until the burst is over. */
+struct host_perf {
+	struct perf_guest_switch_msr *msrs;
+	int n;
+};
+
 /* The host thread's state that the guest's takes the place of. */
 struct host_task {
 	bool guest_loaded; /* the guest's MSRs are in the CPU */
@@ -32,6 +38,7 @@ struct host_task {
 	u64 kernel_gs_base;
 	u64 tsc_aux;
 	u64 debugctl;
+	struct host_perf perf;
 };
 
 /* An access of the guest that userspace is to complete. */
@@ -118,6 +125,10 @@ void vcpu_forget(struct vcpu *vcpu);
 void guest_state_load(struct vcpu *vcpu);
 void guest_state_put(struct vcpu *vcpu);
 
+/* perf.c: around a burst of entries, interrupts off. */
+void perf_load_guest(struct vcpu_vmx *vmx);
+void perf_load_host(struct vcpu_vmx *vmx);
+
 /* mitigate.c */
 void mitigate_init(void);
 void mitigate_exit(void);
@@ -145,6 +156,8 @@ void skip_insn(struct vcpu *vcpu);
 /* event.c */
 void queue_exception(struct vcpu *vcpu, u8 vector);
 void queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
+/* A data access of the guest at @gva finds no page. */
+void queue_page_fault(struct vcpu *vcpu, gva_t gva, bool write);
 /* After an exit that can happen while an event is being delivered: deliver it again. */
 void event_requeue(struct vcpu *vcpu);
 /* After an exit whose qualification has the NMI unblocking bit set. */
@@ -212,6 +225,8 @@ int exit_debug(struct vcpu *vcpu);
 /* io.c, mmio.c, guest.c */
 int exit_io(struct vcpu *vcpu);
 int mmio_emulate(struct vcpu *vcpu, gpa_t gpa);
+/* KVM_EXIT_INTERNAL_ERROR of an access that no instruction's emulation can make. */
+int mmio_impossible(struct vcpu *vcpu);
 /* Userspace has left the instruction of the pending access alone. */
 bool io_is_current(const struct vcpu *vcpu);
 int exit_ept_violation(struct vcpu *vcpu);
