@@ -264,6 +264,30 @@ TEST_F(badinput, mappings)
 	EXPECT_EQ(KVM_EXIT_HLT, b->vcpu[0].run->exit_reason);
 }
 
+/* Mappings of a vCPU whose descriptors are closed are memory still, and no more. */
+TEST(mappings_outlive_the_descriptors)
+{
+	const struct bench_config config = {
+		.vcpus = 1, .data_pages = 64, .ring_entries = 2048,
+		.data_flags = KVM_MEM_LOG_DIRTY_PAGES,
+	};
+	struct bench bench;
+	struct vcpu *vcpu = &bench.vcpu[0];
+	uint32_t i;
+
+	ASSERT_EQ(0, bench_open(&bench, &config));
+	close(vcpu->fd);
+	vcpu->fd = -1;
+	vm_close(&bench.vm);
+	for (i = 0; i < vcpu->ring_entries; i++)
+		vcpu->ring[i].flags = KVM_DIRTY_GFN_F_RESET;
+	memset(vcpu->run, 0xff, vcpu->run_bytes);
+	EXPECT_EQ(0xff, vcpu->run->immediate_exit);
+	EXPECT_EQ(KVM_DIRTY_GFN_F_RESET, vcpu->ring[2047].flags);
+	bench_close(&bench);
+	expect_usable(_metadata);
+}
+
 static void on_signal(int signal)
 {
 	(void)signal;

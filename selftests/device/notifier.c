@@ -230,6 +230,7 @@ static int discard(FIXTURE_DATA(notifier) *self)
 
 TEST_F(notifier, discarded_under_a_writer)
 {
+	uint32_t sum = 1;
 	int lap;
 
 	NEED_MEMORY();
@@ -243,8 +244,6 @@ TEST_F(notifier, discarded_under_a_writer)
 	}
 	ASSERT_TRUE(writes_arrive(self));
 	/* And while nobody runs: the guest sees zeros. */
-	uint32_t sum = 1;
-
 	ASSERT_EQ(0, discard(self));
 	ASSERT_TRUE(bench_guest_sum(&self->bench, 0, GUEST_LANE, &sum));
 	EXPECT_EQ(0, sum);
@@ -386,6 +385,26 @@ TEST_F(notifier, paged_out_under_a_writer)
 		ASSERT_EQ(0, stop_writer(self));
 		ASSERT_TRUE(same_view(self)) TH_LOG("lap %d", lap);
 	}
+}
+
+/* Compaction moves pages to other frames, and leaves content and mapping alone. */
+TEST_F(notifier, compacted_under_a_writer)
+{
+	FILE *file;
+	int lap;
+
+	NEED_MEMORY();
+	for (lap = 0; lap < 2; lap++) {
+		file = fopen("/proc/sys/vm/compact_memory", "w");
+		if (!file)
+			SKIP(return, "this kernel has no /proc/sys/vm/compact_memory");
+		ASSERT_TRUE(start_writer(self));
+		fputs("1\n", file);
+		fclose(file);
+		ASSERT_EQ(0, stop_writer(self));
+		ASSERT_TRUE(same_view(self)) TH_LOG("lap %d", lap);
+	}
+	ASSERT_TRUE(writes_arrive(self));
 }
 
 /* What was written and not yet harvested is reported after the page has gone. */
