@@ -52,6 +52,22 @@ static bool event_has_len(u32 info)
 }
 
 /*
+ * The instruction did not complete, so no single-step trap of its own is due;
+ * some CPU models save one.  Behind STI or MOV SS the bit must be set for VM
+ * entry (SDM 3C 27.3.1.5), and is not the instruction's.
+ */
+static void drop_own_single_step(void)
+{
+	const u32 shadow = GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS;
+
+	if (likely(!(vmread(GUEST_RFLAGS) & X86_EFLAGS_TF)) ||
+	    (vmread(GUEST_INTERRUPTIBILITY_INFO) & shadow))
+		return;
+	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
+		vmread(GUEST_PENDING_DBG_EXCEPTIONS) & ~(u64)PENDING_DEBUG_BS);
+}
+
+/*
  * The format of what was being delivered is that of what is to be delivered,
  * but for bit 12, which is undefined there and reserved here.
  */
@@ -60,6 +76,7 @@ void event_requeue(struct vcpu *vcpu)
 	struct vmx_event *event = &vcpu->vmx->event;
 	u32 info = vmread(IDT_VECTORING_INFO_FIELD);
 
+	drop_own_single_step();
 	if (likely(!(info & VECTORING_INFO_VALID_MASK)))
 		return;
 	event->info = info & ~BIT(12);

@@ -56,6 +56,8 @@ static int resolve(struct vcpu *vcpu, const struct fault *fault)
 
 	srcu_read_unlock(&host->srcu, srcu);
 	vcpu->stats.ept_faults++;
+	if (unlikely(ret == -EINTR))
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return ret;
 }
 

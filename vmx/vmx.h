@@ -158,7 +158,10 @@ void queue_exception(struct vcpu *vcpu, u8 vector);
 void queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
 /* A data access of the guest at @gva finds no page. */
 void queue_page_fault(struct vcpu *vcpu, gva_t gva, bool write);
-/* After an exit that can happen while an event is being delivered: deliver it again. */
+/*
+ * After an exit in the middle of an instruction or of an event's delivery: the
+ * instruction runs again, the event is delivered again.
+ */
 void event_requeue(struct vcpu *vcpu);
 /* After an exit whose qualification has the NMI unblocking bit set. */
 void event_restore_nmi_blocking(void);
