@@ -243,7 +243,7 @@ TEST(taking_a_record_flushes_though_no_spte_changes)
 		else if (how == 1)
 			dirty_clear(&f.mmu, slot, 0, 10, &word, &batch);
 		else
-			CHECK_EQ(dirty_reset(&f.mmu, f.slots, &f.ring, &batch), 1);
+			CHECK_EQ(dirty_reset(&f.mmu, fixture_slots(&f), &f.ring, &batch), 1);
 		CHECK_MSG(batch.flush, "how %u", how);
 		fixture_discharge(&f, &batch);
 		fixture_exit(&f);
@@ -295,7 +295,7 @@ TEST(reset_believes_no_entry)
 		f.ring.entries[i] = bad[i];
 		f.ring.entries[i].flags = KVM_DIRTY_GFN_F_RESET;
 	}
-	CHECK_EQ(dirty_reset(&f.mmu, f.slots, &f.ring, &batch), ARRAY_SIZE(bad));
+	CHECK_EQ(dirty_reset(&f.mmu, fixture_slots(&f), &f.ring, &batch), ARRAY_SIZE(bad));
 	fixture_discharge(&f, &batch);
 	for (rel = 0; rel < 100; rel++)
 		CHECK(spte_of(&f, rel) & EPT_D);
@@ -323,7 +323,7 @@ TEST(reset_arms_each_page_and_no_other)
 		ring_push(&f.ring, 2, rel * 377 % 1000);
 	for (n = 0; n < 300; n++)
 		f.ring.entries[n].flags = KVM_DIRTY_GFN_F_RESET;
-	total = dirty_reset(&f.mmu, f.slots, &f.ring, &batch);
+	total = dirty_reset(&f.mmu, fixture_slots(&f), &f.ring, &batch);
 	CHECK_EQ(total, 300);
 	CHECK(batch.flush);
 	fixture_discharge(&f, &batch);
@@ -333,7 +333,7 @@ TEST(reset_arms_each_page_and_no_other)
 		CHECK(spte_of(&f, rel * 377 % 1000) & EPT_D);
 	/* Nothing is harvested: nothing is given back, nobody flushes. */
 	batch = TLB_BATCH_INIT;
-	CHECK_EQ(dirty_reset(&f.mmu, f.slots, &f.ring, &batch), 0);
+	CHECK_EQ(dirty_reset(&f.mmu, fixture_slots(&f), &f.ring, &batch), 0);
 	CHECK(!batch.flush);
 	fixture_exit(&f);
 }

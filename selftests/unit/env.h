@@ -445,4 +445,7 @@ static inline void env_shared_free(void *memory)
 /* The fake host's, in fake_host.c. */
 void env_page_dirty(u64 hfn);
 
+/* From here on headers show what they keep for the kernel: mmu/host.h its struct host. */
+#define __KERNEL__
+
 #endif

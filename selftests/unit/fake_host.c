@@ -4,6 +4,9 @@
 
 struct fake_host fake_host;
 
+static struct mm_struct fake_mm;
+struct task_struct fake_task = { .mm = &fake_mm };
+
 static pthread_mutex_t mmap_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void host_lock(void)
@@ -117,79 +120,194 @@ void env_page_dirty(u64 hfn)
 	__atomic_store_n(&frame->dirty, true, __ATOMIC_RELAXED);
 }
 
-int host_get_page(unsigned long hva, bool write, struct host_page *page)
+/* The page at @index with a reference; look-ups and changes of pages exclude each other. */
+static struct page *take_page(unsigned int index)
 {
-	unsigned int index = host_index(hva);
 	struct host_pte *pte = &fake_host.pte[index];
-	int fail = fake_host.fail_next;
+	struct host_frame *frame;
+
+	host_lock();
+	if (!pte->present)
+		host_replace(index);
+	frame = host_frame(pte->hfn);
+	__atomic_add_fetch(&frame->refs, 1, __ATOMIC_RELAXED);
+	host_unlock();
+	if (fake_host.after_lookup)
+		fake_host.after_lookup();
+	return (struct page *)frame;
+}
+
+int get_user_pages_fast_only(unsigned long start, int nr, unsigned int flags, struct page **pages)
+{
+	const struct host_pte *pte = &fake_host.pte[host_index(start)];
+	bool found;
+
+	host_lock();
+	found = pte->present && !pte->no_mapping && !fake_host.fail_next &&
+		(!(flags & FOLL_WRITE) || (pte->writable && pte->may_write));
+	host_unlock();
+	if (found)
+		*pages = take_page(host_index(start));
+	return found;
+}
+
+/* A write to a page that is shared: the copy takes its place. */
+static void copy_on_write(unsigned int index)
+{
+	if (fake_host.before_copy)
+		fake_host.before_copy(index, true);
+	host_replace(index);
+	fake_host.pte[index].writable = true;
+	if (fake_host.before_copy)
+		fake_host.before_copy(index, false);
+}
+
+long get_user_pages_unlocked(unsigned long start, unsigned long nr, struct page **pages,
+			     unsigned int flags)
+{
+	unsigned int index = host_index(start);
+	struct host_pte *pte = &fake_host.pte[index];
+	long fail = fake_host.fail_next;
 
 	might_sleep();
 	if (fail) {
 		fake_host.fail_next = 0;
 		return fail;
 	}
-	if (pte->no_mapping || (write && !pte->may_write))
+	if (pte->no_mapping || ((flags & FOLL_WRITE) && !pte->may_write))
 		return -EFAULT;
-	if (write && !pte->writable) {
-		if (fake_host.before_copy)
-			fake_host.before_copy(index, true);
-		host_replace(index);
-		pte->writable = true;
-		if (fake_host.before_copy)
-			fake_host.before_copy(index, false);
-	}
-	host_lock();
-	if (!pte->present)
-		host_replace(index);
-	*page = (struct host_page){ .hfn = pte->hfn, .writable = pte->writable && pte->may_write };
-	__atomic_add_fetch(&host_frame(page->hfn)->refs, 1, __ATOMIC_RELAXED);
-	host_unlock();
-	if (fake_host.after_lookup)
-		fake_host.after_lookup();
-	return 0;
+	if ((flags & FOLL_WRITE) && !pte->writable)
+		copy_on_write(index);
+	*pages = take_page(index);
+	return 1;
 }
 
-void host_put_page(const struct host_page *page)
+u64 page_to_pfn(const struct page *page)
 {
-	if (__atomic_fetch_sub(&host_frame(page->hfn)->refs, 1, __ATOMIC_RELAXED) <= 0)
+	return (const struct host_frame *)page - fake_host.frame + HOST_FIRST_HFN;
+}
+
+struct page *pfn_to_page(u64 pfn)
+{
+	return (struct page *)host_frame(pfn);
+}
+
+void put_page(struct page *page)
+{
+	struct host_frame *frame = (struct host_frame *)page;
+
+	if (__atomic_fetch_sub(&frame->refs, 1, __ATOMIC_RELAXED) <= 0)
 		env_die("a host page's reference is given back twice");
 }
 
-unsigned long host_race_begin(struct mmu *mmu)
+/* What memory holds is nobody's concern here, only whether it is there. */
+unsigned long copy_from_user(void *to, const void *from, unsigned long n)
 {
-	unsigned long seq = READ_ONCE(mmu->race.seq);
-
-	smp_rmb();
-	return seq;
+	might_sleep();
+	if (fake_host.pte[host_index((unsigned long)from)].no_mapping)
+		return n;
+	memset(to, 0, n);
+	return 0;
 }
 
-bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva)
+unsigned long copy_to_user(void *to, const void *from, unsigned long n)
 {
-	const struct mmu_race *race = &mmu->race;
+	unsigned int index = host_index((unsigned long)to);
+	struct host_pte *pte = &fake_host.pte[index];
 
-	lockdep_assert_held(&mmu->lock);
-	if (race->count && hva >= race->start && hva < race->end)
-		return true;
-	return race->seq != seq;
+	might_sleep();
+	if (pte->no_mapping || !pte->may_write)
+		return n;
+	if (!pte->present)
+		host_replace(index);
+	if (!pte->writable)
+		copy_on_write(index);
+	return 0;
 }
 
-bool host_race_start(struct mmu *mmu, unsigned long start, unsigned long end)
+/* Both may fail, and must be undone: an allocation each. */
+int mmu_notifier_register(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
-	struct mmu_race *race = &mmu->race;
-	bool others;
-
-	write_lock(&mmu->lock);
-	race->start = race->count ? min(race->start, start) : start;
-	race->end = race->count ? max(race->end, end) : end;
-	others = race->count++;
-	write_unlock(&mmu->lock);
-	return others;
+	if (mm->notifier)
+		env_die("a second MMU notifier");
+	notifier->registration = env_alloc(1, false);
+	if (!notifier->registration)
+		return -ENOMEM;
+	mm->notifier = notifier;
+	return 0;
 }
 
-void host_race_end(struct mmu *mmu)
+void mmu_notifier_unregister(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
-	write_lock(&mmu->lock);
-	WRITE_ONCE(mmu->race.seq, mmu->race.seq + 1);
-	mmu->race.count--;
-	write_unlock(&mmu->lock);
+	if (mm->notifier != notifier)
+		env_die("an MMU notifier that is not registered");
+	/* As the kernel does when the process is still there. */
+	notifier->ops->release(notifier, mm);
+	mm->notifier = NULL;
+	env_free(notifier->registration);
+}
+
+int init_srcu_struct(struct srcu_struct *srcu)
+{
+	srcu->readers = 0;
+	srcu->memory = env_alloc(1, false);
+	return srcu->memory ? 0 : -ENOMEM;
+}
+
+void cleanup_srcu_struct(struct srcu_struct *srcu)
+{
+	if (srcu->readers)
+		env_die("SRCU is taken down with a reader inside");
+	env_free(srcu->memory);
+}
+
+int srcu_read_lock(struct srcu_struct *srcu)
+{
+	__atomic_add_fetch(&srcu->readers, 1, __ATOMIC_ACQUIRE);
+	return 0;
+}
+
+void srcu_read_unlock(struct srcu_struct *srcu, int idx)
+{
+	__atomic_sub_fetch(&srcu->readers, 1, __ATOMIC_RELEASE);
+}
+
+void synchronize_srcu_expedited(struct srcu_struct *srcu)
+{
+	might_sleep();
+	if (__atomic_load_n(&srcu->readers, __ATOMIC_ACQUIRE))
+		env_die("a wait for an SRCU reader that waits for this");
+}
+
+static struct mmu_notifier_range range_of(unsigned int index, unsigned int n)
+{
+	return (struct mmu_notifier_range){ host_hva(index), host_hva(index + n) };
+}
+
+void host_notify_begin(unsigned int index, unsigned int n)
+{
+	const struct mmu_notifier_range range = range_of(index, n);
+
+	if (fake_mm.notifier->ops->invalidate_range_start(fake_mm.notifier, &range))
+		env_die("invalidate_range_start() refuses");
+}
+
+void host_notify_end(unsigned int index, unsigned int n)
+{
+	const struct mmu_notifier_range range = range_of(index, n);
+
+	fake_mm.notifier->ops->invalidate_range_end(fake_mm.notifier, &range);
+}
+
+bool host_notify_young(unsigned int index, unsigned int n, bool clear)
+{
+	const struct mmu_notifier_ops *ops = fake_mm.notifier->ops;
+	bool young = false;
+
+	if (clear)
+		return ops->clear_young(fake_mm.notifier, &fake_mm, host_hva(index),
+					host_hva(index + n));
+	for (; n; n--, index++)
+		young |= ops->test_young(fake_mm.notifier, &fake_mm, host_hva(index));
+	return young;
 }

@@ -2,8 +2,9 @@
 /*
  * A host for the MMU under test: one address space of HOST_PAGES pages from
  * HOST_BASE on, each of which has a host page (by frame number) behind it, or
- * none.  It gives mmu/host.h's functions, and knows what it must never see: a
- * guest access to a page that was taken away, a written page that was not told.
+ * none.  mmu/host.c runs on it through fake_kernel.h.  It knows what it must
+ * never see: a guest access to a page that was taken away, a written page that
+ * was not told.
  */
 #ifndef VELLUM_UNIT_FAKE_HOST_H
 #define VELLUM_UNIT_FAKE_HOST_H
@@ -35,7 +36,7 @@ struct fake_host {
 	struct host_pte pte[HOST_PAGES];
 	struct host_frame frame[HOST_FRAMES];
 	unsigned int next_frame;
-	int fail_next;			/* -errno for the next look-up */
+	int fail_next;			/* -errno for the next look-up that may sleep */
 	void (*after_lookup)(void);	/* between the look-up and its use: races go here */
 	void (*before_copy)(unsigned int index, bool begin); /* a write-protected page is copied */
 };
@@ -65,11 +66,10 @@ bool host_no_refs(void);
 /* A page that was written, is not known as dirty, or -1. */
 int host_lost_dirt(void);
 
-/*
- * The MMU notifier's count (struct mmu_race), as mmu/host.c keeps it.  True:
- * another invalidation is under way, which may not have flushed yet.
- */
-bool host_race_start(struct mmu *mmu, unsigned long start, unsigned long end);
-void host_race_end(struct mmu *mmu);
+/* A notification of the kernel for pages [index, index + n). */
+void host_notify_begin(unsigned int index, unsigned int n);
+void host_notify_end(unsigned int index, unsigned int n);
+/* Were any accessed?  @clear: and forget it. */
+bool host_notify_young(unsigned int index, unsigned int n, bool clear);
 
 #endif

@@ -2,24 +2,16 @@
 /* Faults: results, errors, the race with the notifier, and memory that runs out. */
 #include "fixture.h"
 
-static struct fixture *racing;
 static unsigned int race_how;
 
 /* The host takes the page away between the look-up and its use. */
 static void take_away(void)
 {
-	struct tlb_batch batch = TLB_BATCH_INIT;
-	struct mmu *mmu = &racing->mmu;
-
 	fake_host.after_lookup = NULL;
-	host_race_start(mmu, host_hva(3), host_hva(4));
-	write_lock(&mmu->lock);
-	ept_zap(mmu, NULL, 0, 100, &batch);
-	write_unlock(&mmu->lock);
-	fixture_discharge(racing, &batch);
+	host_notify_begin(3, 1);
 	host_replace(3);
 	if (race_how == 0)
-		host_race_end(mmu);
+		host_notify_end(3, 1);
 }
 
 static u64 get(struct fixture *f, gfn_t gfn)
@@ -42,7 +34,6 @@ TEST(a_page_that_was_taken_away_is_not_mapped)
 			struct fixture f;
 
 			fixture_init(&f, mode);
-			racing = &f;
 			fixture_slot(&f, 0, 0, 10, 0, KVM_MEM_LOG_DIRTY_PAGES);
 			fake_host.after_lookup = take_away;
 			CHECK_EQ(fixture_fault(&f, 3, CPU_WRITE), FAULT_FIXED);
@@ -54,7 +45,7 @@ TEST(a_page_that_was_taken_away_is_not_mapped)
 				CHECK_EQ(get(&f, 3), 0);
 				CHECK_EQ(fixture_fault(&f, 4, CPU_WRITE), FAULT_FIXED);
 				CHECK(spte_maps_page(get(&f, 4)));
-				host_race_end(&f.mmu);
+				host_notify_end(3, 1);
 			}
 			CHECK(fixture_touch(&f, 3, CPU_WRITE));
 			CHECK_EQ(spte_hfn(get(&f, 3)), fake_host.pte[3].hfn);
@@ -68,8 +59,7 @@ TEST(errors_of_the_host_come_through)
 	static const struct {
 		int host, fault;
 	} errors[] = {
-		{ -EFAULT, -EFAULT }, { -EHWPOISON, -EHWPOISON },
-		{ -EINTR, -EINTR },   { -EAGAIN, FAULT_FIXED },
+		{ -EFAULT, -EFAULT }, { -EHWPOISON, -EHWPOISON }, { -EINTR, -EINTR },
 	};
 	struct fixture f;
 	unsigned int i;
@@ -78,7 +68,9 @@ TEST(errors_of_the_host_come_through)
 	fixture_slot(&f, 0, 0, 10, 0, 0);
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		fake_host.fail_next = errors[i].host;
+		current->killed = errors[i].host == -EINTR;
 		CHECK_EQ(fixture_fault(&f, 3, CPU_WRITE), errors[i].fault);
+		current->killed = false;
 		CHECK_EQ(get(&f, 3), 0);
 		CHECK(host_no_refs());
 	}
@@ -125,19 +117,19 @@ TEST(mmio_is_told_by_misconfiguration_until_slots_change)
 	hfn_t hfn;
 
 	fixture_init(&f, FIX_PML);
-	CHECK(!mmu_is_mmio(&f.mmu, f.slots, 0x5000));
+	CHECK(!mmu_is_mmio(&f.mmu, fixture_slots(&f), 0x5000));
 	CHECK_EQ(fixture_fault(&f, 5, CPU_WRITE), FAULT_MMIO);
 	CHECK_EQ(cpu_access(&f.cpu, 5, CPU_READ, &hfn), CPU_MISCONFIG);
-	CHECK(mmu_is_mmio(&f.mmu, f.slots, 0x5fff));
-	CHECK(!mmu_is_mmio(&f.mmu, f.slots, 0x6000));
+	CHECK(mmu_is_mmio(&f.mmu, fixture_slots(&f), 0x5fff));
+	CHECK(!mmu_is_mmio(&f.mmu, fixture_slots(&f), 0x6000));
 	/* Another slot: the entry is stale and is renewed. */
 	fixture_slot(&f, 0, 100, 10, 0, 0);
-	CHECK(!mmu_is_mmio(&f.mmu, f.slots, 0x5000));
+	CHECK(!mmu_is_mmio(&f.mmu, fixture_slots(&f), 0x5000));
 	CHECK_EQ(fixture_fault(&f, 5, CPU_READ), FAULT_MMIO);
-	CHECK(mmu_is_mmio(&f.mmu, f.slots, 0x5000));
+	CHECK(mmu_is_mmio(&f.mmu, fixture_slots(&f), 0x5000));
 	/* A slot right there: memory takes its place. */
 	fixture_slot(&f, 1, 5, 1, 50, 0);
-	CHECK(!mmu_is_mmio(&f.mmu, f.slots, 0x5000));
+	CHECK(!mmu_is_mmio(&f.mmu, fixture_slots(&f), 0x5000));
 	CHECK(fixture_touch(&f, 5, CPU_WRITE));
 	CHECK_EQ(atomic_long_read(&f.mmu.nr_pages), 1);
 	fixture_exit(&f);
@@ -150,7 +142,7 @@ TEST(mmio_beyond_the_ept_and_without_memory)
 	fixture_init(&f, FIX_PML);
 	CHECK_EQ(fixture_fault(&f, EPT_MAX_GFN + 1, CPU_WRITE), FAULT_MMIO);
 	CHECK_EQ(fixture_fault(&f, ~0ull >> PAGE_SHIFT, CPU_READ), FAULT_MMIO);
-	CHECK(!mmu_is_mmio(&f.mmu, f.slots, ~0ull));
+	CHECK(!mmu_is_mmio(&f.mmu, fixture_slots(&f), ~0ull));
 	env_fail_at(1);
 	CHECK_EQ(fixture_fault(&f, 5, CPU_READ), FAULT_MMIO);
 	env_fail_at(0);

@@ -14,6 +14,11 @@ u64 fixture_rnd(void)
 	return state;
 }
 
+static void discharge(struct host *host, struct tlb_batch *batch)
+{
+	fixture_discharge(container_of(host, struct fixture, host), batch);
+}
+
 void fixture_init(struct fixture *f, enum fixture_mode mode)
 {
 	memset(f, 0, sizeof(*f));
@@ -21,8 +26,7 @@ void fixture_init(struct fixture *f, enum fixture_mode mode)
 	rwlock_init(&f->mmu.lock);
 	f->mmu.caps = (struct mmu_caps){ .ad = mode != FIX_SOFT, .pml = mode == FIX_PML };
 	f->mmu.kind = mmu_choose_kind(f->mmu.caps, mode != FIX_SCAN);
-	f->slots = kvzalloc(sizeof(*f->slots), GFP_KERNEL);
-	if (!f->slots || ept_init(&f->mmu) ||
+	if (ept_init(&f->mmu) || host_init(&f->host, &f->mmu, discharge) ||
 	    (mode != FIX_SCAN && ring_init(&f->ring, RING_ENTRIES)))
 		env_die("fixture_init: no memory");
 	cpu_init(&f->cpu, &f->mmu);
@@ -31,13 +35,9 @@ void fixture_init(struct fixture *f, enum fixture_mode mode)
 
 void fixture_exit(struct fixture *f)
 {
-	unsigned int i;
-
+	host_exit(&f->host);
 	ept_destroy(&f->mmu);
 	table_cache_drain(&f->tables);
-	for (i = 0; i < f->slots->nr; i++)
-		slot_free(f->slots->slot[i]);
-	kvfree(f->slots);
 	ring_destroy(&f->ring);
 	CHECK_EQ(atomic_long_read(&f->mmu.nr_tables), 0);
 	CHECK_EQ(atomic_long_read(&f->mmu.nr_pages), 0);
@@ -61,11 +61,10 @@ struct slot *fixture_slot(struct fixture *f, u32 id, gfn_t base, u64 npages, uns
 
 	if (slot && (flags & KVM_MEM_LOG_DIRTY_PAGES))
 		slot->dirty = slot_bitmap_alloc(npages, false);
-	slots = slots_change(f->slots, NULL, slot);
+	slots = slots_change(fixture_slots(f), NULL, slot);
 	if (!slot || !slots)
 		env_die("fixture_slot: no memory");
-	kvfree(f->slots);
-	f->slots = slots;
+	kvfree(host_publish(&f->host, slots));
 	return slot;
 }
 
@@ -77,13 +76,13 @@ int fixture_fault(struct fixture *f, gfn_t gfn, enum cpu_access access)
 		.fetch = access == CPU_FETCH,
 	};
 
-	return mmu_fault(&f->mmu, f->slots, &fault, &f->tables,
+	return mmu_fault(&f->mmu, fixture_slots(f), &fault, &f->tables,
 			 f->ring.entries ? &f->ring : NULL);
 }
 
 unsigned int fixture_drain(struct fixture *f)
 {
-	unsigned int n = pml_drain(f->cpu.log, f->cpu.index, f->slots,
+	unsigned int n = pml_drain(f->cpu.log, f->cpu.index, fixture_slots(f),
 				   f->ring.entries ? &f->ring : NULL);
 
 	cpu_log_reset(&f->cpu);

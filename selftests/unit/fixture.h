@@ -15,11 +15,16 @@ enum fixture_mode { FIX_PML, FIX_SCAN, FIX_WRPROT, FIX_SOFT, NR_FIX_MODES };
 
 struct fixture {
 	struct mmu mmu;
-	struct slots *slots;
+	struct host host;
 	struct ring ring;
 	struct table_cache tables;
 	struct fake_cpu cpu;
 };
+
+static inline struct slots *fixture_slots(struct fixture *f)
+{
+	return rcu_dereference(f->host.slots);
+}
 
 void fixture_init(struct fixture *f, enum fixture_mode mode);
 void fixture_exit(struct fixture *f);

@@ -198,7 +198,7 @@ void world_reset(struct world *w)
 		u32 expected = harvested(v), got;
 
 		tail[i] = v->ring.tail;
-		got = dirty_reset(&w->mmu, w->slots, &v->ring, &batch);
+		got = dirty_reset(&w->mmu, world_slots(w), &v->ring, &batch);
 		if (got != expected || v->ring.tail - tail[i] != got)
 			world_fail(w, 7, "RESET gives back %u of %u entries", got, expected);
 		if (w->hostile && (int)(v->fetch - v->ring.tail) < 0)

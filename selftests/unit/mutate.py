@@ -18,7 +18,7 @@ import time
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 UNITS = ["spte_test", "slot_test", "ring_test", "pml_test", "ept_test", "dirty_test",
-         "fault_test"]
+         "fault_test", "host_test"]
 PROPERTY = "property"
 
 
@@ -180,6 +180,32 @@ MUTATIONS = [
     Mutation(10, "a mapping overwrites what changed meanwhile",
              ("ept.c", "ept_map", "if (!try_cmpxchg64(&table[index_at(gfn, 1)], &old, spte))",
               "WRITE_ONCE(table[index_at(gfn, 1)], spte);\n\tif (0)")),
+    Mutation(10, "a notifier leaves the flush to another that zapped before",
+             ("host.c", "notify_start", "range->end, others);", "range->end, false);"),
+             by=PROPERTY),
+    Mutation(10, "a notifier leaves the flush to the slot's retirement",
+             ("host.c", "zap_hva_range", "flush || READ_ONCE(slots->slot[i]->dying)", "flush"),
+             by=PROPERTY),
+    Mutation(10, "a notifier does not flush",
+             ("host.c", "zap_hva_range", "\t\thost->discharge(host, &batch);\n",
+              "\t\tept_free_dead(&batch);\n"), by=PROPERTY),
+    Mutation(10, "the end of an invalidation is not counted",
+             ("host.c", "race_end", "mmu->race.seq + 1", "mmu->race.seq"), by=PROPERTY),
+    Mutation(10, "an invalidation under way is not seen",
+             ("host.c", "host_race_lost", "race->count &&", "false &&"), by=PROPERTY),
+    Mutation(10, "two invalidations under way are one range short",
+             ("host.c", "race_start", "max(race->end, end)", "end")),
+    Mutation(10, "a range that ends inside a slot is a page short",
+             ("host.c", "hva_to_gfns", ">> PAGE_SHIFT) + 1;", ">> PAGE_SHIFT);"), by=PROPERTY),
+    Mutation(12, "what the hypervisor writes is not recorded",
+             ("host.c", "host_write_guest",
+              "\t\tdirty_record(slot, (gpa >> PAGE_SHIFT) - slot->base, ring);\n", ""),
+             by=PROPERTY),
+    Mutation(12, "the hypervisor writes to a read-only slot",
+             ("host.c", "host_write_guest", "(slot->flags & KVM_MEM_READONLY)", "false")),
+    Mutation(10, "a page looked up for a read is taken for writable",
+             ("host.c", "host_get_page", ".writable = write }", ".writable = true }"),
+             by=PROPERTY),
     Mutation(9, "an overlap of one page is let through",
              ("slot.c", "slots_overlap", "base < slot->base + slot->npages",
               "base + 1 < slot->base + slot->npages"), by=PROPERTY),
@@ -237,9 +263,17 @@ class Tree:
 
     def run(self, program):
         """None when it passes, else its first words on why not."""
-        argv = [os.path.join(self.build_dir, program)]
-        if program == PROPERTY:
-            argv += ["--ops", str(self.args.ops), "--seed", str(self.args.seed)]
+        if program != PROPERTY:
+            return self.run_once([program])
+        for seed in range(self.args.seed, self.args.seed + self.args.seeds):
+            why = self.run_once([program, "--ops", str(self.args.ops), "--seed", str(seed)])
+            if why:
+                return why
+        return None
+
+    def run_once(self, argv):
+        """One run of a program."""
+        argv = [os.path.join(self.build_dir, argv[0])] + argv[1:]
         try:
             done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   text=True, errors="replace", timeout=60, check=False)
@@ -305,7 +339,9 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ops", type=int, default=200000,
                         help="operations of the property test in each mode (200000)")
-    parser.add_argument("--seed", type=int, default=1, help="its seed (1)")
+    parser.add_argument("--seed", type=int, default=1, help="its first seed (1)")
+    parser.add_argument("--seeds", type=int, default=4,
+                        help="how many seeds a mutation may survive (4)")
     parser.add_argument("--jobs", type=int, default=2, help="compilers at a time (2)")
     parser.add_argument("--only", help="mutations whose sentence holds this text")
     args = parser.parse_args()

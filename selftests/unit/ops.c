@@ -157,36 +157,69 @@ static void op_reset(struct world *w)
 	world_reset(w);
 }
 
+static bool host_may_write(struct world *w, gfn_t gfn)
+{
+	const struct oslot *os = oracle_slot(w, gfn);
+	const struct host_pte *pte;
+
+	if (!os || (os->slot->flags & KVM_MEM_READONLY))
+		return false;
+	pte = &fake_host.pte[host_index(slot_hva(os->slot, gfn))];
+	return !pte->no_mapping && pte->may_write;
+}
+
+/* Each page of [gpa, gpa + len) that could be written has one record, in order. */
+static void check_host_write(struct world *w, gpa_t gpa, size_t len, struct vcpu *v, u32 head,
+			     int ret)
+{
+	gfn_t gfn, last = (gpa + len - 1) >> PAGE_SHIFT;
+
+	for (gfn = gpa >> PAGE_SHIFT; gfn <= last && host_may_write(w, gfn); gfn++) {
+		struct oslot *os = oracle_slot(w, gfn);
+		u64 rel = gfn - os->slot->base;
+
+		if (!slot_is_logged(os->slot))
+			continue;
+		oracle_written(w, os, rel, v);
+		if (v && w->ring)
+			oracle_pushed(w, v, head++, os, rel);
+	}
+	if (ret != (gfn <= last ? -EFAULT : 0))
+		world_fail(w, 12, "a write to %#llx+%zu gives %d", gpa, len, ret);
+	if (v && v->ring.head != head)
+		world_fail(w, 12, "a write to %#llx made %d records too many", gpa,
+			   v->ring.head - head);
+}
+
 /* The hypervisor writes to guest memory for the guest, in the vCPU's thread or not. */
 static void op_host_write(struct world *w)
 {
-	struct oslot *os = pick_logged(w);
 	struct vcpu *v = pick_vcpu(w);
 	bool in_thread = w->rnd(2);
-	u32 head = v->ring.head;
-	u64 rel;
+	gpa_t gpa = ((world_pick_gfn(w) + 1) << PAGE_SHIFT) - 1 - w->rnd(12);
+	size_t len = 1 + w->rnd(16);
+	u8 bytes[16] = {};
+	int ret, idx;
+	u32 head;
 
-	if (!os || (w->ring && ring_is_soft_full(&v->ring)))
+	if (w->ring && ring_is_soft_full(&v->ring))
 		return;
-	rel = w->rnd(os->slot->npages);
-	world_trace(w, "host write", v - w->vcpu, os->slot->base + rel, in_thread);
-	if (in_thread) {
-		vcpu_exit(w, v);
-		head = v->ring.head;
-	}
-	dirty_record(os->slot, rel, in_thread && w->ring ? &v->ring : NULL);
-	oracle_written(w, os, rel, in_thread);
-	if (in_thread && w->ring)
-		oracle_pushed(w, v, head++, os, rel);
-	if (v->ring.head != head)
-		world_fail(w, 12, "a write by the host is recorded %d times too often",
-			   v->ring.head - head);
+	world_trace(w, "host write", v - w->vcpu, gpa, len);
+	vcpu_exit(w, v);
+	head = v->ring.head;
+	v->busy = true;
+	idx = srcu_read_lock(&w->host.srcu);
+	ret = host_write_guest(world_slots(w), gpa, bytes, len,
+			       in_thread && w->ring ? &v->ring : NULL);
+	srcu_read_unlock(&w->host.srcu, idx);
+	v->busy = false;
+	check_host_write(w, gpa, len, in_thread ? v : NULL, head, ret);
 }
 
 /* A range of the host's pages, mostly inside a slot. */
 static void pick_range(struct world *w, unsigned int *index, unsigned int *n)
 {
-	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
+	struct oslot *os = w->rnd(2) ? oracle_slot(w, w->hot) : w->oslot[w->rnd(NR_SLOT_IDS)];
 	unsigned int rel;
 
 	if (!os) {
@@ -252,7 +285,7 @@ static void op_invalidate(struct world *w)
 	for (i = 0; i < n; i++)
 		change_page(w, index + i, how);
 	world_interleave(w);
-	world_invalidate_end(w);
+	world_invalidate_end(w, index, n);
 }
 
 /* Pages of a new slot: mostly few, some that fill a log, some that take two holds of the lock. */
@@ -315,7 +348,7 @@ static void op_flags(struct world *w)
 /* An access while memory is short, or while the host has bad news. */
 static void op_trouble(struct world *w)
 {
-	static const int errors[] = { -EFAULT, -EHWPOISON, -EINTR, -EAGAIN };
+	static const int errors[] = { -EFAULT, -EHWPOISON, -EINTR };
 	gfn_t gfn = world_pick_gfn(w);
 	struct vcpu *v = pick_vcpu(w);
 	unsigned int n = w->rnd(6);
@@ -326,10 +359,12 @@ static void op_trouble(struct world *w)
 		env_fail_at(1 + n);
 	} else {
 		fake_host.fail_next = errors[w->rnd(ARRAY_SIZE(errors))];
+		current->killed = fake_host.fail_next == -EINTR;
 	}
 	vcpu_access(w, v, gfn, w->rnd(2) ? CPU_WRITE : CPU_READ);
 	env_fail_at(0);
 	fake_host.fail_next = 0;
+	current->killed = false;
 	w->injected = false;
 }
 
@@ -364,6 +399,11 @@ void world_locked_op(struct world *w)
 	locked[w->rnd(ARRAY_SIZE(locked))](w);
 	w->slots_locked = false;
 	w->stats.overtaken++;
+}
+
+void world_host_op(struct world *w)
+{
+	op_invalidate(w);
 }
 
 void world_op(struct world *w)

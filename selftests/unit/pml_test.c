@@ -45,7 +45,7 @@ TEST(order_at_every_fill_level)
 		slot = fixture_slot(&f, 3, 0x1000, 600, 0, KVM_MEM_LOG_DIRTY_PAGES);
 		if (n == PML_ENTRIES)
 			CHECK_EQ(index, 0xffff);
-		CHECK_EQ(pml_drain(log, index, f.slots, &f.ring), n);
+		CHECK_EQ(pml_drain(log, index, fixture_slots(&f), &f.ring), n);
 		CHECK_EQ(ring_used(&f.ring), n);
 		for (i = 0; i < n; i++) {
 			CHECK_EQ(f.ring.entries[i].slot, 3);
@@ -69,7 +69,7 @@ TEST(low_twelve_bits_are_masked)
 	log[511] |= 0xfff;
 	log[510] |= 0x8;
 	log[509] |= 0x800;
-	CHECK_EQ(pml_drain(log, 508, f.slots, &f.ring), 3);
+	CHECK_EQ(pml_drain(log, 508, fixture_slots(&f), &f.ring), 3);
 	CHECK_EQ(ring_used(&f.ring), 3);
 	CHECK_EQ(f.ring.entries[0].offset, shuffled(0) - 0x1000);
 	CHECK_EQ(f.ring.entries[1].offset, shuffled(1) - 0x1000);
@@ -98,7 +98,7 @@ TEST(runs_over_several_slots_and_addresses_in_none)
 	fixture_slot(&f, 1, 100, 10, 0, KVM_MEM_LOG_DIRTY_PAGES);
 	fixture_slot(&f, 2, 110, 10, 10, KVM_MEM_LOG_DIRTY_PAGES);
 	fixture_slot(&f, 3, 120, 10, 20, 0);
-	CHECK_EQ(pml_drain(log, fill(13, scattered), f.slots, &f.ring), 13);
+	CHECK_EQ(pml_drain(log, fill(13, scattered), fixture_slots(&f), &f.ring), 13);
 	CHECK_EQ(ring_used(&f.ring), ARRAY_SIZE(expected));
 	for (i = 0; i < ARRAY_SIZE(expected); i++) {
 		CHECK_EQ(f.ring.entries[i].slot, expected[i].slot);
@@ -115,7 +115,7 @@ TEST(without_a_ring_the_bitmap_alone)
 
 	fixture_init(&f, FIX_PML);
 	slot = fixture_slot(&f, 1, 0x1000, 600, 0, KVM_MEM_LOG_DIRTY_PAGES);
-	CHECK_EQ(pml_drain(log, fill(512, shuffled), f.slots, NULL), 512);
+	CHECK_EQ(pml_drain(log, fill(512, shuffled), fixture_slots(&f), NULL), 512);
 	for (i = 0; i < 512; i++)
 		CHECK(test_bit(shuffled(i) - 0x1000, slot->dirty));
 	CHECK_EQ(ring_used(&f.ring), 0);
@@ -127,7 +127,7 @@ TEST(no_slot_at_all)
 	struct fixture f;
 
 	fixture_init(&f, FIX_PML);
-	CHECK_EQ(pml_drain(log, fill(512, shuffled), f.slots, &f.ring), 512);
+	CHECK_EQ(pml_drain(log, fill(512, shuffled), fixture_slots(&f), &f.ring), 512);
 	CHECK_EQ(ring_used(&f.ring), 0);
 	fixture_exit(&f);
 }
@@ -156,7 +156,7 @@ TEST(order_from_the_guest_to_the_ring)
 			CHECK_EQ(e->offset, (taken * 7 + round) % n);
 		}
 		batch = TLB_BATCH_INIT;
-		CHECK_EQ(dirty_reset(&f.mmu, f.slots, &f.ring, &batch), n);
+		CHECK_EQ(dirty_reset(&f.mmu, fixture_slots(&f), &f.ring, &batch), n);
 		fixture_discharge(&f, &batch);
 		checked += n;
 	}

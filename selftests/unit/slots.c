@@ -77,6 +77,7 @@ static void zap_slot(struct world *w, struct oslot *os)
 	struct slot *slot = os->slot;
 
 	slot->dying = true;
+	world_aim(w, slot->base, slot->npages);
 	world_interleave(w);
 	/* A notifier may have zapped the same and not have flushed yet. */
 	batch.flush = true;
@@ -117,9 +118,8 @@ static void publish(struct world *w, struct slots *slots, struct oslot *old, str
 	/* Where the old one stood, or in a free place. */
 	unsigned int place = oslot_place(w, old);
 
-	kvfree(w->slots);
-	w->slots = slots;
 	w->oslot[place] = os;
+	kvfree(host_publish(&w->host, slots));
 }
 
 /* The oracle's half of a new slot; the same as before where the records move with it. */
@@ -166,7 +166,7 @@ static int change(struct world *w, struct oslot *old, enum slot_change what,
 		if (!slot)
 			return -ENOMEM;
 	}
-	slots = slots_change(w->slots, old ? old->slot : NULL, slot);
+	slots = slots_change(world_slots(w), old ? old->slot : NULL, slot);
 	if (!slots) {
 		if (slot && is_logged(old))
 			slot->dirty = NULL;
@@ -180,7 +180,7 @@ static int change(struct world *w, struct oslot *old, enum slot_change what,
 void world_set_region(struct world *w, const struct kvm_userspace_memory_region *region)
 {
 	int expected = oracle_classify(w, region);
-	int what = slots_classify(w->slots, region, EPT_MAX_GFN);
+	int what = slots_classify(world_slots(w), region, EPT_MAX_GFN);
 	struct oslot *old = NULL;
 	unsigned int i, fail_at;
 
@@ -195,7 +195,7 @@ void world_set_region(struct world *w, const struct kvm_userspace_memory_region 
 
 	/* Every allocation in turn fails; nothing may have changed then. */
 	for (fail_at = w->rnd(8) ? 0 : 1;; fail_at++) {
-		u64 generation = w->slots->generation;
+		u64 generation = world_slots(w)->generation;
 		unsigned int allocs;
 		int ret;
 
@@ -212,7 +212,7 @@ void world_set_region(struct world *w, const struct kvm_userspace_memory_region 
 		env_fail_at(0);
 		if (!ret)
 			break;
-		if (ret != -ENOMEM || allocs < fail_at || w->slots->generation != generation)
+		if (ret != -ENOMEM || allocs < fail_at || world_slots(w)->generation != generation)
 			world_fail(w, 9, "a change without memory gives %d", ret);
 		w->stats.enomem++;
 	}
@@ -257,35 +257,26 @@ static void check_gone(struct world *w, const struct slot *slot, gfn_t first, gf
 
 void world_invalidate_begin(struct world *w, unsigned int index, unsigned int n)
 {
-	struct tlb_batch batch = TLB_BATCH_INIT;
 	gfn_t first, end;
 	unsigned int i;
 
-	/* What somebody else zapped and has not flushed yet is not left to him. */
-	batch.flush = host_race_start(&w->mmu, host_hva(index), host_hva(index + n));
+	for (i = 0; i < world_slots(w)->nr; i++)
+		if (to_gfns(world_slots(w)->slot[i], index, n, &first, &end))
+			world_aim(w, first, end - first);
 	w->windows++;
-	for (i = 0; i < w->slots->nr; i++) {
-		struct slot *slot = w->slots->slot[i];
-
-		if (!to_gfns(slot, index, n, &first, &end))
-			continue;
-		batch.flush |= slot->dying;
-		world_aim(w, first, end - first);
-		write_lock(&w->mmu.lock);
-		ept_zap(&w->mmu, slot, first, end, &batch);
-		write_unlock(&w->mmu.lock);
-	}
-	memset(w->accessed + index, 0, n * sizeof(w->accessed[0]));
-	world_discharge(w, &batch);
-	for (i = 0; i < w->slots->nr; i++)
-		if (to_gfns(w->slots->slot[i], index, n, &first, &end))
-			check_gone(w, w->slots->slot[i], first, end);
+	w->zap_index = index;
+	w->zap_n = n;
+	host_notify_begin(index, n);
+	w->zap_n = 0;
+	for (i = 0; i < world_slots(w)->nr; i++)
+		if (to_gfns(world_slots(w)->slot[i], index, n, &first, &end))
+			check_gone(w, world_slots(w)->slot[i], first, end);
 	w->stats.invalidations++;
 }
 
-void world_invalidate_end(struct world *w)
+void world_invalidate_end(struct world *w, unsigned int index, unsigned int n)
 {
-	host_race_end(&w->mmu);
+	host_notify_end(index, n);
 	w->windows--;
 }
 
@@ -300,23 +291,24 @@ static bool any_accessed(const struct world *w, const struct slot *slot, gfn_t f
 
 bool world_age(struct world *w, unsigned int index, unsigned int n, bool clear)
 {
-	bool young = false, expected = false;
+	bool young, expected = false;
 	gfn_t first, end;
 	unsigned int i;
 
-	write_lock(&w->mmu.lock);
-	for (i = 0; i < w->slots->nr; i++) {
-		const struct slot *slot = w->slots->slot[i];
+	for (i = 0; i < world_slots(w)->nr; i++) {
+		const struct slot *slot = world_slots(w)->slot[i];
 
 		if (!to_gfns(slot, index, n, &first, &end))
 			continue;
 		expected |= any_accessed(w, slot, first, end);
 		world_aim(w, first, end - first);
-		young |= ept_age(&w->mmu, first, end, clear);
 	}
+	/* What races with this may come before or after it. */
 	if (clear)
 		memset(w->accessed + index, 0, n * sizeof(w->accessed[0]));
-	write_unlock(&w->mmu.lock);
+	young = host_notify_young(index, n, clear);
+	if (clear && w->racy)
+		memset(w->accessed + index, 0, n * sizeof(w->accessed[0]));
 	if (expected && !young)
 		world_fail(w, 5, "host pages %#x+%#x were accessed and look old", index, n);
 	w->stats.aged++;

@@ -39,6 +39,7 @@ struct vcpu {
 static const char *const mode_names[] = { "pml", "d-scan", "wrprot", "soft" };
 
 static struct mmu mmu;
+static struct host host;
 static struct slots *slots;
 static struct slot *slot;
 static struct vcpu vcpus[NR_VCPUS];
@@ -240,22 +241,16 @@ static void *harvester_thread(void *arg)
 /* A page moves: its content is copied once nobody can write it any more. */
 static void move_page(unsigned int index)
 {
-	struct tlb_batch batch = TLB_BATCH_INIT;
 	u32 content;
 
-	batch.flush = host_race_start(&mmu, host_hva(index), host_hva(index + 1));
-	write_lock(&mmu.lock);
-	ept_zap(&mmu, slot, BASE + index, BASE + index + 1, &batch);
-	write_unlock(&mmu.lock);
-	discharge(&batch);
-
+	host_notify_begin(index, 1);
 	content = read_page(index);
 	host_lock();
 	host_replace(index);
 	__atomic_store_n(&memory[fake_host.pte[index].hfn - HOST_FIRST_HFN], content,
 			 __ATOMIC_RELAXED);
 	host_unlock();
-	host_race_end(&mmu);
+	host_notify_end(index, 1);
 }
 
 static void *invalidator_thread(void *arg)
@@ -266,12 +261,15 @@ static void *invalidator_thread(void *arg)
 		unsigned int index = rnd(&random) % NPAGES;
 
 		move_page(index);
-		write_lock(&mmu.lock);
-		ept_age(&mmu, BASE + index, BASE + min(index + 10, (unsigned int)NPAGES), true);
-		write_unlock(&mmu.lock);
+		host_notify_young(index, 10, true);
 		sched_yield();
 	}
 	return NULL;
+}
+
+static void host_discharge(struct host *h, struct tlb_batch *batch)
+{
+	discharge(batch);
 }
 
 static void setup(void)
@@ -282,7 +280,6 @@ static void setup(void)
 		.memory_size = NPAGES << PAGE_SHIFT,
 		.userspace_addr = HOST_BASE,
 	};
-	struct slots *none = kvzalloc(sizeof(*none), GFP_KERNEL);
 	unsigned int i;
 
 	fake_host_reset();
@@ -297,10 +294,10 @@ static void setup(void)
 	mmu.kind = mmu_choose_kind(mmu.caps, has_ring);
 	slot = slot_alloc(&region);
 	slot->dirty = slot_bitmap_alloc(NPAGES, false);
-	slots = slots_change(none, NULL, slot);
-	kvfree(none);
-	if (ept_init(&mmu))
+	if (ept_init(&mmu) || host_init(&host, &mmu, host_discharge))
 		env_die("no memory");
+	slots = slots_change(host.slots, NULL, slot);
+	kvfree(host_publish(&host, slots));
 	for (i = 0; i < NR_VCPUS; i++) {
 		cpu_init(&vcpus[i].cpu, &mmu);
 		vcpus[i].cpu.pml_on = mmu.caps.pml;
@@ -335,6 +332,7 @@ static void teardown(void)
 {
 	unsigned int i;
 
+	host_exit(&host);
 	ept_destroy(&mmu);
 	for (i = 0; i < NR_VCPUS; i++) {
 		CHECK(!vcpus[i].ring.lost);
@@ -342,8 +340,6 @@ static void teardown(void)
 		if (has_ring)
 			ring_destroy(&vcpus[i].ring);
 	}
-	slot_free(slot);
-	kvfree(slots);
 	CHECK(host_no_refs());
 	CHECK(host_lost_dirt() < 0);
 	CHECK_EQ(atomic_long_read(&mmu.nr_tables), 0);

@@ -117,7 +117,7 @@ static void after_lookup(void)
 		index = host_index(slot_hva(os->slot, w->hot));
 		world_invalidate_begin(w, index, 1);
 		host_replace(index);
-		world_invalidate_end(w);
+		world_invalidate_end(w, index, 1);
 		w->stats.lost_races++;
 	}
 	w->depth--;
@@ -129,7 +129,7 @@ static void before_copy(unsigned int index, bool begin)
 	if (begin) {
 		world_invalidate_begin(current_world, index, 1);
 	} else {
-		world_invalidate_end(current_world);
+		world_invalidate_end(current_world, index, 1);
 		current_world->stats.copied++;
 	}
 }
@@ -140,6 +140,17 @@ static void on_walk(struct fake_cpu *cpu, gfn_t gfn)
 
 	if (os)
 		current_world->accessed[host_index(slot_hva(os->slot, gfn))] = true;
+}
+
+/* A notifier has zapped, and asks for its flush. */
+static void discharge(struct host *host, struct tlb_batch *batch)
+{
+	struct world *w = container_of(host, struct world, host);
+
+	if (w->zap_n)
+		memset(w->accessed + w->zap_index, 0, w->zap_n * sizeof(w->accessed[0]));
+	w->zap_n = 0;
+	world_discharge(w, batch);
 }
 
 void world_init(struct world *w, enum world_mode mode, u32 (*rnd)(u32 n))
@@ -167,8 +178,7 @@ void world_init(struct world *w, enum world_mode mode, u32 (*rnd)(u32 n))
 	rwlock_init(&w->mmu.lock);
 	w->mmu.caps = caps;
 	w->mmu.kind = mmu_choose_kind(caps, w->ring);
-	w->slots = kvzalloc(sizeof(*w->slots), GFP_KERNEL);
-	if (!w->slots || ept_init(&w->mmu))
+	if (ept_init(&w->mmu) || host_init(&w->host, &w->mmu, discharge))
 		env_die("world_init: no memory");
 	for (i = 0; i < NR_VCPUS; i++) {
 		struct vcpu *v = &w->vcpu[i];
@@ -189,6 +199,7 @@ void world_exit(struct world *w)
 
 	env_race_hook = NULL;
 	w->racy = false;
+	w->slots_locked = true;
 	oracle_audit(w);
 	for (i = 0; i < NR_SLOT_IDS; i++) {
 		if (!w->oslot[i])
@@ -199,13 +210,13 @@ void world_exit(struct world *w)
 	if (atomic_long_read(&w->mmu.nr_pages))
 		world_fail(w, 9, "%ld pages are mapped and no slot is left",
 			   atomic_long_read(&w->mmu.nr_pages));
+	host_exit(&w->host);
 	ept_destroy(&w->mmu);
 	for (i = 0; i < NR_VCPUS; i++) {
 		table_cache_drain(&w->vcpu[i].tables);
 		if (w->ring)
 			ring_destroy(&w->vcpu[i].ring);
 	}
-	kvfree(w->slots);
 	if (atomic_long_read(&w->mmu.nr_tables) || atomic_long_read(&mmu_tables_alive))
 		env_die("%ld tables are left", atomic_long_read(&mmu_tables_alive));
 	if (host_lost_dirt() >= 0)
@@ -225,7 +236,7 @@ void vcpu_exit(struct world *w, struct vcpu *v)
 	unsigned int i, n;
 
 	v->busy = true;
-	n = pml_drain(cpu->log, cpu->index, w->slots, w->ring ? ring : NULL);
+	n = pml_drain(cpu->log, cpu->index, world_slots(w), w->ring ? ring : NULL);
 	if (n != cpu->nr_logged)
 		world_fail(w, 6, "%u entries drained, the CPU logged %u", n, cpu->nr_logged);
 	for (i = 0; i < n; i++) {
@@ -278,6 +289,8 @@ void world_interleave(struct world *w)
 	w->depth++;
 	if (w->windows && all_idle(w) && !w->rnd(8))
 		world_locked_op(w);
+	else if (all_idle(w) && !w->rnd(8))
+		world_host_op(w);
 	for (n = w->rnd(4); n; n--) {
 		v = pick_idle_vcpu(w);
 		if (v)
@@ -348,8 +361,8 @@ static void check_mmio(struct world *w, const struct fault *fault)
 static bool handle_exit(struct world *w, struct vcpu *v, const struct fault *fault,
 			enum cpu_result why, enum access_outcome *outcome)
 {
+	int ret, idx;
 	u32 head;
-	int ret;
 
 	vcpu_exit(w, v);
 	if (why == CPU_PML_FULL) {
@@ -357,16 +370,18 @@ static bool handle_exit(struct world *w, struct vcpu *v, const struct fault *fau
 		return true;
 	}
 	w->stats.faults++;
-	if (why == CPU_MISCONFIG && mmu_is_mmio(&w->mmu, w->slots, fault->gpa)) {
+	idx = srcu_read_lock(&w->host.srcu);
+	if (why == CPU_MISCONFIG && mmu_is_mmio(&w->mmu, world_slots(w), fault->gpa)) {
 		ret = FAULT_MMIO;
 		if (oracle_slot(w, fault->gpa >> PAGE_SHIFT))
 			world_fail(w, 9, "a stale MMIO entry is believed at %#llx", fault->gpa);
 	} else {
 		head = v->ring.head;
-		ret = mmu_fault(&w->mmu, w->slots, fault, &v->tables,
+		ret = mmu_fault(&w->mmu, world_slots(w), fault, &v->tables,
 				w->ring ? &v->ring : NULL);
 		check_fault_record(w, v, fault, head);
 	}
+	srcu_read_unlock(&w->host.srcu, idx);
 	if (ret == FAULT_FIXED)
 		return true;
 	if (ret == FAULT_MMIO)

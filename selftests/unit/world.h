@@ -77,7 +77,7 @@ struct world_stats {
 
 struct world {
 	struct mmu mmu;
-	struct slots *slots;
+	struct host host;
 	enum world_mode mode;
 	bool ring, manual, initially_set, hostile, racy;
 	struct vcpu vcpu[NR_VCPUS];
@@ -88,6 +88,7 @@ struct world {
 	u32 (*rnd)(u32 n); /* [0, n) */
 	unsigned int depth;
 	unsigned int windows;	/* invalidations under way */
+	unsigned int zap_index, zap_n; /* what the one that just begins is about */
 	bool injected;		/* an error was asked for */
 	bool slots_locked;
 	bool lazy;		/* userspace leaves the rings alone for a while */
@@ -97,6 +98,11 @@ struct world {
 	struct world_op trace[TRACE_OPS];
 	unsigned int nr_trace;
 };
+
+static inline struct slots *world_slots(struct world *w)
+{
+	return rcu_dereference(w->host.slots);
+}
 
 /* Ends the test: @invariant is a number of the design. */
 void world_fail(struct world *w, int invariant, const char *fmt, ...) __printf(3, 4)
@@ -127,7 +133,7 @@ static inline void world_aim(struct world *w, gfn_t gfn, u64 n)
 /* slots.c: changes of slots, and the host's notifications. */
 void world_set_region(struct world *w, const struct kvm_userspace_memory_region *region);
 void world_invalidate_begin(struct world *w, unsigned int index, unsigned int n);
-void world_invalidate_end(struct world *w);
+void world_invalidate_end(struct world *w, unsigned int index, unsigned int n);
 bool world_age(struct world *w, unsigned int index, unsigned int n, bool clear);
 
 /* oracle.c */
@@ -158,5 +164,7 @@ void world_reset(struct world *w);
 void world_op(struct world *w);
 /* One that holds the slots' lock, while a notification is under way that does not. */
 void world_locked_op(struct world *w);
+/* A notification in the middle of whatever is under way. */
+void world_host_op(struct world *w);
 
 #endif

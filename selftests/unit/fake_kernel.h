@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * As much of the kernel as mmu/host.c uses, so that the real one runs against
+ * the fake host: page look-up, the MMU notifier, SRCU and user copies.
+ */
+#ifndef VELLUM_UNIT_FAKE_KERNEL_H
+#define VELLUM_UNIT_FAKE_KERNEL_H
+
+#include "env.h"
+
+struct page;
+struct mmu_notifier;
+
+struct mmu_notifier_range {
+	unsigned long start;
+	unsigned long end;
+};
+
+/* There is one process, and one notifier. */
+struct mm_struct {
+	struct mmu_notifier *notifier;
+};
+
+struct task_struct {
+	struct mm_struct *mm;
+	bool killed;
+};
+
+extern struct task_struct fake_task;
+#define current (&fake_task)
+
+struct mmu_notifier_ops {
+	void (*release)(struct mmu_notifier *notifier, struct mm_struct *mm);
+	int (*clear_flush_young)(struct mmu_notifier *notifier, struct mm_struct *mm,
+				 unsigned long start, unsigned long end);
+	int (*clear_young)(struct mmu_notifier *notifier, struct mm_struct *mm,
+			   unsigned long start, unsigned long end);
+	int (*test_young)(struct mmu_notifier *notifier, struct mm_struct *mm,
+			  unsigned long address);
+	int (*invalidate_range_start)(struct mmu_notifier *notifier,
+				      const struct mmu_notifier_range *range);
+	void (*invalidate_range_end)(struct mmu_notifier *notifier,
+				     const struct mmu_notifier_range *range);
+};
+
+struct mmu_notifier {
+	const struct mmu_notifier_ops *ops;
+	void *registration;
+};
+
+int mmu_notifier_register(struct mmu_notifier *notifier, struct mm_struct *mm);
+void mmu_notifier_unregister(struct mmu_notifier *notifier, struct mm_struct *mm);
+
+#define FOLL_WRITE 1u
+#define FOLL_HWPOISON 2u
+int get_user_pages_fast_only(unsigned long start, int nr, unsigned int flags, struct page **pages);
+long get_user_pages_unlocked(unsigned long start, unsigned long nr, struct page **pages,
+			     unsigned int flags);
+u64 page_to_pfn(const struct page *page);
+struct page *pfn_to_page(u64 pfn);
+void put_page(struct page *page);
+
+static inline bool fatal_signal_pending(const struct task_struct *task)
+{
+	return task->killed;
+}
+
+/* Return how much was not copied. */
+unsigned long copy_from_user(void *to, const void *from, unsigned long n);
+unsigned long copy_to_user(void *to, const void *from, unsigned long n);
+#define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
+
+/* Waiting for a reader would be for ever in one thread: it ends the test. */
+struct srcu_struct {
+	int readers;
+	void *memory;
+};
+
+int init_srcu_struct(struct srcu_struct *srcu);
+void cleanup_srcu_struct(struct srcu_struct *srcu);
+int srcu_read_lock(struct srcu_struct *srcu);
+void srcu_read_unlock(struct srcu_struct *srcu, int idx);
+void synchronize_srcu_expedited(struct srcu_struct *srcu);
+#define srcu_dereference(p, srcu) ((void)(srcu), READ_ONCE(p))
+#define RCU_INIT_POINTER(p, v) ((p) = (v))
+
+#endif
