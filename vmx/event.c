@@ -80,7 +80,10 @@ void event_requeue(struct vcpu *vcpu)
 	if (likely(!(info & VECTORING_INFO_VALID_MASK)))
 		return;
 	event->info = info & ~BIT(12);
-	if (info & VECTORING_INFO_DELIVER_CODE_MASK)
+	/* An entry into real mode with an error code is refused (SDM 3C 27.2.1.3). */
+	if (!(vmx_cr0(vcpu) & X86_CR0_PE))
+		event->info &= ~INTR_INFO_DELIVER_CODE_MASK;
+	if (event->info & INTR_INFO_DELIVER_CODE_MASK)
 		event->error = vmread(IDT_VECTORING_ERROR_CODE);
 	if (event_has_len(info))
 		event->len = vmread(VM_EXIT_INSTRUCTION_LEN);
