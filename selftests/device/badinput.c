@@ -456,7 +456,7 @@ TEST(half_built_vms)
 	struct bench bench;
 	int i;
 
-	for (i = 0; i < 60; i++) {
+	for (i = 0; i < 36; i++) {
 		config.vcpus = i % 4;
 		config.data_pages = i % 3 * 64;
 		config.ring_entries = i % 2 * 2048;

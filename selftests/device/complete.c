@@ -14,7 +14,7 @@
 #define PAGES		128
 #define RING_ENTRIES	2048
 #define VCPUS		2
-#define LAPS		60
+#define LAPS		40
 #define REPORTS		(4 * PAGES)	/* pages to be reported before the writers stop */
 
 /* One way of learning what is dirty, and the copy that it keeps. */

@@ -12,13 +12,13 @@
 #include "../../tools/lib/page.h"
 #include "vm.h"
 
-#define PAGES		1024		/* 4 MiB: two huge pages */
+#define PAGES		512		/* 2 MiB: a huge page */
 #define BYTES		(PAGES * PAGE_SIZE)
 #define HUGE_BYTES	(2UL << 20)
 #define RING_ENTRIES	4096
 #define HOST_LANE	0x800		/* offset in a page that the host writes */
 #define GUEST_LANE	0		/* and the writer guest */
-#define LAPS		6
+#define LAPS		5
 
 enum kind {
 	ANON,
@@ -87,7 +87,8 @@ static int open_memory(enum kind kind)
 	case MEMFD:
 		return memfd_create("guest", 0);
 	case HUGE:
-		return huge_pages(BYTES / HUGE_BYTES) ? memfd_create("guest", MFD_HUGETLB) : -1;
+		/* More than it maps: a page that is still held while it is replaced needs a spare. */
+		return huge_pages(BYTES / HUGE_BYTES + 2) ? memfd_create("guest", MFD_HUGETLB) : -1;
 	case TMPFS:
 		fd = mkstemp(path);
 		unlink(path);

@@ -427,7 +427,7 @@ TEST_F(state, random_sregs)
 	sigaction(SIGALRM, &action, NULL);
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &good));
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_REGS, &regs));
-	for (i = 0; i < 150; i++) {
+	for (i = 0; i < 70; i++) {
 		bad = good;
 		for (k = rng_below(&self->rng, 3); k >= 0; k--)
 			((uint8_t *)&bad)[rng_below(&self->rng, sizeof(bad))] =
