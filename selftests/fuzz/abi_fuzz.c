@@ -5,8 +5,8 @@
  */
 #include "mmu/dirty.h"
 
-#define MAX_GFN 0xffffffull
-#define MAX_SLOTS 64
+#define MAX_GFN	     0xffffffull
+#define MAX_SLOTS    64
 #define RING_ENTRIES 1024
 
 static void demand(bool truth)
@@ -109,7 +109,8 @@ static void ring_step(struct mmu *mmu, const struct slots *slots, struct ring *r
 	default: /* harvests as it should, a few or all */
 		n = d[0] % 6 == 4 ? RING_ENTRIES : d[1];
 		for (i = 0; i < n; i++)
-			ring->entries[(ring->tail + i) % RING_ENTRIES].flags = KVM_DIRTY_GFN_F_RESET;
+			ring->entries[(ring->tail + i) % RING_ENTRIES].flags =
+				KVM_DIRTY_GFN_F_RESET;
 		break;
 	}
 	demand(ring_used(ring) <= ring->size && !ring->lost);

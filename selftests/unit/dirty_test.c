@@ -3,8 +3,8 @@
 #include "fixture.h"
 
 #define MAX_PAGES 4300
-#define WORDS BITS_TO_LONGS(MAX_PAGES)
-#define BASE 0x1f3 /* 2 MiB aligned to nothing */
+#define WORDS	  BITS_TO_LONGS(MAX_PAGES)
+#define BASE	  0x1f3 /* 2 MiB aligned to nothing */
 
 static const u64 sizes[] = { 1, 2, 63, 64, 65, 127, 128, 130, 4095, 4096, 4097, MAX_PAGES };
 
@@ -43,8 +43,8 @@ static struct slot *begin(struct fixture *f, enum fixture_mode mode, u64 npages)
 	return fixture_slot(f, 0, BASE, npages, 0, KVM_MEM_LOG_DIRTY_PAGES);
 }
 
-#define FOR_EACH_CASE(mode, size)                                                        \
-	for (enum fixture_mode mode = 0; mode < NR_FIX_MODES; mode++)                    \
+#define FOR_EACH_CASE(mode, size) \
+	for (enum fixture_mode mode = 0; mode < NR_FIX_MODES; mode++) \
 		for (const u64 *size = sizes; size < sizes + ARRAY_SIZE(sizes); size++)
 
 /* What KVM_GET_DIRTY_LOG tells under manual protect. */
@@ -56,7 +56,8 @@ static void peek(struct mmu *mmu, struct slot *slot, unsigned long *out)
 
 TEST(get_takes_all_and_the_next_one_is_empty)
 {
-	FOR_EACH_CASE(mode, size) {
+	FOR_EACH_CASE(mode, size)
+	{
 		static unsigned long out[WORDS + 1];
 		struct tlb_batch batch = TLB_BATCH_INIT;
 		struct fixture f;
@@ -84,7 +85,8 @@ TEST(get_takes_all_and_the_next_one_is_empty)
 
 TEST(get_without_taking_leaves_all)
 {
-	FOR_EACH_CASE(mode, size) {
+	FOR_EACH_CASE(mode, size)
+	{
 		static unsigned long out[WORDS];
 		struct tlb_batch batch = TLB_BATCH_INIT;
 		struct fixture f;
@@ -150,7 +152,8 @@ static void clear_once(struct fixture *f, struct slot *slot)
 
 TEST(clear_touches_what_was_asked_for_and_set)
 {
-	FOR_EACH_CASE(mode, size) {
+	FOR_EACH_CASE(mode, size)
+	{
 		static unsigned long out[WORDS];
 		struct fixture f;
 		struct slot *slot = begin(&f, mode, *size);
@@ -272,8 +275,8 @@ TEST(what_is_put_back_comes_again)
 TEST(reset_believes_no_entry)
 {
 	static const struct kvm_dirty_gfn bad[] = {
-		{ 0, 7, 0 },	 { 0, 0, 100 },	     { 0, 0, ~0ull }, { 0, ~0u, 1 },
-		{ 0, 1, 3 },	 { 0, SLOTS_MAX, 3 }, { 0, 0, 1ull << 63 }, { 0, 1u << 16, 3 },
+		{ 0, 7, 0 },	  { 0, 0, 100 },       { 0, 0, ~0ull },	     { 0, ~0u, 1 },
+		{ 0, 1, 3 },	  { 0, SLOTS_MAX, 3 }, { 0, 0, 1ull << 63 }, { 0, 1u << 16, 3 },
 		{ 0, 0, -64ull }, { 0, 0, 103 },
 	};
 	struct tlb_batch batch = TLB_BATCH_INIT;

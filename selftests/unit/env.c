@@ -18,12 +18,12 @@
 #ifdef HAVE_ASAN
 #include <sanitizer/asan_interface.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_POISON_MEMORY_REGION(p, n)	  ((void)(p), (void)(n))
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
 #define ARENA_TABLES 4096
-#define ARENA_PA 0x100000000ull
+#define ARENA_PA     0x100000000ull
 #define TABLE_POISON 0x6b
 
 void (*env_race_hook)(void);

@@ -39,80 +39,80 @@ typedef u64 gfn_t;
 typedef u64 hpa_t;
 
 /* linux/bits.h, linux/kernel.h, linux/mm.h */
-#define BITS_PER_LONG 64
-#define BIT(n) (1ul << (n))
-#define BIT_ULL(n) (1ull << (n))
-#define GENMASK_ULL(h, l) ((~0ull >> (63 - (h))) & (~0ull << (l)))
-#define GENMASK(h, l) ((unsigned long)GENMASK_ULL(h, l))
-#define BIT_MASK(nr) (1ul << ((nr) % BITS_PER_LONG))
-#define BIT_WORD(nr) ((nr) / BITS_PER_LONG)
-#define BITS_TO_LONGS(n) (((n) + BITS_PER_LONG - 1) / BITS_PER_LONG)
-#define PAGE_SHIFT 12
-#define PAGE_SIZE (1ul << PAGE_SHIFT)
-#define PAGE_MASK (~(PAGE_SIZE - 1))
-#define PAGE_ALIGNED(x) (((unsigned long)(x) & ~PAGE_MASK) == 0)
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
-#define ALIGN(x, a) (((x) + (typeof(x))(a) - 1) & ~((typeof(x))(a) - 1))
-#define ALIGN_DOWN(x, a) ((x) & ~((typeof(x))(a) - 1))
-#define IS_ALIGNED(x, a) (((x) & ((typeof(x))(a) - 1)) == 0)
-#define round_up(x, a) ALIGN(x, a)
-#define round_down(x, a) ALIGN_DOWN(x, a)
-#define struct_size(p, member, n) (sizeof(*(p)) + (n) * sizeof((p)->member[0]))
-#define array_size(a, b) ((size_t)(a) * (size_t)(b))
-#define check_add_overflow(a, b, d) __builtin_add_overflow(a, b, d)
-#define check_sub_overflow(a, b, d) __builtin_sub_overflow(a, b, d)
-#define check_mul_overflow(a, b, d) __builtin_mul_overflow(a, b, d)
-#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+#define BITS_PER_LONG		      64
+#define BIT(n)			      (1ul << (n))
+#define BIT_ULL(n)		      (1ull << (n))
+#define GENMASK_ULL(h, l)	      ((~0ull >> (63 - (h))) & (~0ull << (l)))
+#define GENMASK(h, l)		      ((unsigned long)GENMASK_ULL(h, l))
+#define BIT_MASK(nr)		      (1ul << ((nr) % BITS_PER_LONG))
+#define BIT_WORD(nr)		      ((nr) / BITS_PER_LONG)
+#define BITS_TO_LONGS(n)	      (((n) + BITS_PER_LONG - 1) / BITS_PER_LONG)
+#define PAGE_SHIFT		      12
+#define PAGE_SIZE		      (1ul << PAGE_SHIFT)
+#define PAGE_MASK		      (~(PAGE_SIZE - 1))
+#define PAGE_ALIGNED(x)		      (((unsigned long)(x) & ~PAGE_MASK) == 0)
+#define ARRAY_SIZE(a)		      (sizeof(a) / sizeof((a)[0]))
+#define DIV_ROUND_UP(n, d)	      (((n) + (d)-1) / (d))
+#define ALIGN(x, a)		      (((x) + (typeof(x))(a)-1) & ~((typeof(x))(a)-1))
+#define ALIGN_DOWN(x, a)	      ((x) & ~((typeof(x))(a)-1))
+#define IS_ALIGNED(x, a)	      (((x) & ((typeof(x))(a)-1)) == 0)
+#define round_up(x, a)		      ALIGN(x, a)
+#define round_down(x, a)	      ALIGN_DOWN(x, a)
+#define struct_size(p, member, n)     (sizeof(*(p)) + (n) * sizeof((p)->member[0]))
+#define array_size(a, b)	      ((size_t)(a) * (size_t)(b))
+#define check_add_overflow(a, b, d)   __builtin_add_overflow(a, b, d)
+#define check_sub_overflow(a, b, d)   __builtin_sub_overflow(a, b, d)
+#define check_mul_overflow(a, b, d)   __builtin_mul_overflow(a, b, d)
+#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #ifndef offsetofend
 #define offsetofend(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 #endif
 #ifndef EHWPOISON
 #define EHWPOISON 133
 #endif
-#define MAX_ERRNO 4095
+#define MAX_ERRNO	4095
 #define IS_ERR_VALUE(x) ((unsigned long)(void *)(x) >= (unsigned long)-MAX_ERRNO)
-#define ERR_PTR(e) ((void *)(long)(e))
-#define PTR_ERR(p) ((long)(p))
-#define IS_ERR(p) IS_ERR_VALUE(p)
+#define ERR_PTR(e)	((void *)(long)(e))
+#define PTR_ERR(p)	((long)(p))
+#define IS_ERR(p)	IS_ERR_VALUE(p)
 
 /* linux/minmax.h: each argument once. */
-#define min(a, b)                                                                        \
-	({                                                                               \
-		typeof(a) min_a = (a);                                                   \
-		typeof(b) min_b = (b);                                                   \
-		min_a < min_b ? min_a : min_b;                                           \
+#define min(a, b) \
+	({ \
+		typeof(a) min_a = (a); \
+		typeof(b) min_b = (b); \
+		min_a < min_b ? min_a : min_b; \
 	})
-#define max(a, b)                                                                        \
-	({                                                                               \
-		typeof(a) max_a = (a);                                                   \
-		typeof(b) max_b = (b);                                                   \
-		max_a > max_b ? max_a : max_b;                                           \
+#define max(a, b) \
+	({ \
+		typeof(a) max_a = (a); \
+		typeof(b) max_b = (b); \
+		max_a > max_b ? max_a : max_b; \
 	})
-#define min_t(t, a, b) min((t)(a), (t)(b))
-#define max_t(t, a, b) max((t)(a), (t)(b))
+#define min_t(t, a, b)	 min((t)(a), (t)(b))
+#define max_t(t, a, b)	 max((t)(a), (t)(b))
 #define clamp(v, lo, hi) min(max(v, lo), hi)
-#define swap(a, b)                                                                       \
-	do {                                                                             \
-		typeof(a) swap_tmp = (a);                                                \
-		(a) = (b);                                                               \
-		(b) = swap_tmp;                                                          \
+#define swap(a, b) \
+	do { \
+		typeof(a) swap_tmp = (a); \
+		(a) = (b); \
+		(b) = swap_tmp; \
 	} while (0)
 
 /* linux/compiler.h, linux/build_bug.h */
 #ifndef __always_inline
 #define __always_inline inline __attribute__((__always_inline__))
 #endif
-#define noinline __attribute__((__noinline__))
-#define __must_check __attribute__((__warn_unused_result__))
+#define noinline       __attribute__((__noinline__))
+#define __must_check   __attribute__((__warn_unused_result__))
 #define __maybe_unused __attribute__((__unused__))
-#define __packed __attribute__((__packed__))
-#define __aligned(n) __attribute__((__aligned__(n)))
+#define __packed       __attribute__((__packed__))
+#define __aligned(n)   __attribute__((__aligned__(n)))
 #define __printf(a, b) __attribute__((__format__(printf, a, b)))
-#define fallthrough __attribute__((__fallthrough__))
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
-#define barrier() __asm__ __volatile__("" ::: "memory")
+#define fallthrough    __attribute__((__fallthrough__))
+#define likely(x)      __builtin_expect(!!(x), 1)
+#define unlikely(x)    __builtin_expect(!!(x), 0)
+#define barrier()      __asm__ __volatile__("" ::: "memory")
 #define __rcu
 #define __user
 #define __force
@@ -124,20 +124,20 @@ typedef u64 hpa_t;
 #undef static_assert
 #define static_assert(expr, ...) ENV_ASSERT(expr, ##__VA_ARGS__, #expr)
 #define ENV_ASSERT(expr, msg, ...) _Static_assert(expr, msg)
-#define BUILD_BUG_ON(x) _Static_assert(!(x), #x)
+#define BUILD_BUG_ON(x)		   _Static_assert(!(x), #x)
 
 /* Ends the process with a sentence; a test that broke a rule cannot go on. */
 void env_die(const char *fmt, ...) __printf(1, 2) __attribute__((__noreturn__));
 
-#define WARN_ON(x)                                                                       \
-	({                                                                               \
-		bool warn_on = !!(x);                                                    \
-		if (warn_on)                                                             \
-			env_die("WARN_ON(%s) at %s:%d", #x, __FILE__, __LINE__);         \
-		warn_on;                                                                 \
+#define WARN_ON(x) \
+	({ \
+		bool warn_on = !!(x); \
+		if (warn_on) \
+			env_die("WARN_ON(%s) at %s:%d", #x, __FILE__, __LINE__); \
+		warn_on; \
 	})
-#define WARN_ON_ONCE(x) WARN_ON(x)
-#define WARN(x, ...) WARN_ON(x)
+#define WARN_ON_ONCE(x)	  WARN_ON(x)
+#define WARN(x, ...)	  WARN_ON(x)
 #define WARN_ONCE(x, ...) WARN_ON(x)
 
 /*
@@ -154,39 +154,39 @@ static inline void env_race_point(void)
 
 /* Relaxed atomics: ThreadSanitizer then complains of the plain accesses only. */
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
-#define WRITE_ONCE(x, v)                                                                 \
-	do {                                                                             \
-		env_race_point();                                                        \
-		__atomic_store_n(&(x), (v), __ATOMIC_RELAXED);                           \
+#define WRITE_ONCE(x, v) \
+	do { \
+		env_race_point(); \
+		__atomic_store_n(&(x), (v), __ATOMIC_RELAXED); \
 	} while (0)
-#define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define smp_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
-#define smp_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
-#define smp_mb__before_atomic() smp_mb()
-#define smp_mb__after_atomic() smp_mb()
-#define rcu_dereference(p) READ_ONCE(p)
+#define smp_load_acquire(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define smp_store_release(p, v)		__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define smp_mb()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define smp_rmb()			__atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define smp_wmb()			__atomic_thread_fence(__ATOMIC_RELEASE)
+#define smp_mb__before_atomic()		smp_mb()
+#define smp_mb__after_atomic()		smp_mb()
+#define rcu_dereference(p)		READ_ONCE(p)
 #define rcu_dereference_protected(p, c) (p)
-#define rcu_assign_pointer(p, v) smp_store_release(&(p), v)
+#define rcu_assign_pointer(p, v)	smp_store_release(&(p), v)
 
-#define xchg(p, v)                                                                       \
-	({                                                                               \
-		env_race_point();                                                        \
-		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);                             \
+#define xchg(p, v) \
+	({ \
+		env_race_point(); \
+		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); \
 	})
-#define try_cmpxchg(p, oldp, new)                                                        \
-	({                                                                               \
-		env_race_point();                                                        \
-		__atomic_compare_exchange_n(p, oldp, new, false, __ATOMIC_SEQ_CST,       \
-					    __ATOMIC_SEQ_CST);                           \
+#define try_cmpxchg(p, oldp, new) \
+	({ \
+		env_race_point(); \
+		__atomic_compare_exchange_n(p, oldp, new, false, __ATOMIC_SEQ_CST, \
+					    __ATOMIC_SEQ_CST); \
 	})
 #define try_cmpxchg64(p, oldp, new) try_cmpxchg(p, oldp, new)
-#define cmpxchg(p, o, n)                                                                 \
-	({                                                                               \
-		typeof(*(p)) cmpxchg_old = (o);                                          \
-		(void)try_cmpxchg(p, &cmpxchg_old, n);                                   \
-		cmpxchg_old;                                                             \
+#define cmpxchg(p, o, n) \
+	({ \
+		typeof(*(p)) cmpxchg_old = (o); \
+		(void)try_cmpxchg(p, &cmpxchg_old, n); \
+		cmpxchg_old; \
 	})
 #define cmpxchg64(p, o, n) cmpxchg(p, o, n)
 
@@ -199,41 +199,47 @@ typedef struct {
 typedef struct {
 	s64 counter;
 } atomic64_t;
-#define ATOMIC_INIT(i) { (i) }
-#define ATOMIC_LONG_INIT(i) { (i) }
+#define ATOMIC_INIT(i) \
+	{ \
+		(i) \
+	}
+#define ATOMIC_LONG_INIT(i) \
+	{ \
+		(i) \
+	}
 
-#define ENV_ATOMIC(name, type, ctype)                                                    \
-	static inline ctype name##_read(const type *v)                                   \
-	{                                                                                \
-		return __atomic_load_n(&v->counter, __ATOMIC_RELAXED);                   \
-	}                                                                                \
-	static inline void name##_set(type *v, ctype i)                                  \
-	{                                                                                \
-		__atomic_store_n(&v->counter, i, __ATOMIC_RELAXED);                      \
-	}                                                                                \
-	static inline void name##_add(ctype i, type *v)                                  \
-	{                                                                                \
-		__atomic_fetch_add(&v->counter, i, __ATOMIC_RELAXED);                    \
-	}                                                                                \
-	static inline void name##_sub(ctype i, type *v)                                  \
-	{                                                                                \
-		__atomic_fetch_sub(&v->counter, i, __ATOMIC_RELAXED);                    \
-	}                                                                                \
-	static inline void name##_inc(type *v)                                           \
-	{                                                                                \
-		name##_add(1, v);                                                        \
-	}                                                                                \
-	static inline void name##_dec(type *v)                                           \
-	{                                                                                \
-		name##_sub(1, v);                                                        \
-	}                                                                                \
-	static inline ctype name##_fetch_or(ctype i, type *v)                            \
-	{                                                                                \
-		return __atomic_fetch_or(&v->counter, i, __ATOMIC_SEQ_CST);              \
-	}                                                                                \
-	static inline ctype name##_fetch_andnot(ctype i, type *v)                        \
-	{                                                                                \
-		return __atomic_fetch_and(&v->counter, ~i, __ATOMIC_SEQ_CST);            \
+#define ENV_ATOMIC(name, type, ctype) \
+	static inline ctype name##_read(const type *v) \
+	{ \
+		return __atomic_load_n(&v->counter, __ATOMIC_RELAXED); \
+	} \
+	static inline void name##_set(type *v, ctype i) \
+	{ \
+		__atomic_store_n(&v->counter, i, __ATOMIC_RELAXED); \
+	} \
+	static inline void name##_add(ctype i, type *v) \
+	{ \
+		__atomic_fetch_add(&v->counter, i, __ATOMIC_RELAXED); \
+	} \
+	static inline void name##_sub(ctype i, type *v) \
+	{ \
+		__atomic_fetch_sub(&v->counter, i, __ATOMIC_RELAXED); \
+	} \
+	static inline void name##_inc(type *v) \
+	{ \
+		name##_add(1, v); \
+	} \
+	static inline void name##_dec(type *v) \
+	{ \
+		name##_sub(1, v); \
+	} \
+	static inline ctype name##_fetch_or(ctype i, type *v) \
+	{ \
+		return __atomic_fetch_or(&v->counter, i, __ATOMIC_SEQ_CST); \
+	} \
+	static inline ctype name##_fetch_andnot(ctype i, type *v) \
+	{ \
+		return __atomic_fetch_and(&v->counter, ~i, __ATOMIC_SEQ_CST); \
 	}
 ENV_ATOMIC(atomic_long, atomic_long_t, long)
 ENV_ATOMIC(atomic, atomic_t, int)
@@ -262,8 +268,7 @@ static inline bool test_and_set_bit(long nr, volatile unsigned long *p)
 
 static inline bool test_and_clear_bit(long nr, volatile unsigned long *p)
 {
-	return __atomic_fetch_and(p + BIT_WORD(nr), ~BIT_MASK(nr), __ATOMIC_SEQ_CST) &
-	       BIT_MASK(nr);
+	return __atomic_fetch_and(p + BIT_WORD(nr), ~BIT_MASK(nr), __ATOMIC_SEQ_CST) & BIT_MASK(nr);
 }
 
 static inline void __set_bit(long nr, unsigned long *p)
@@ -363,31 +368,31 @@ static inline void write_unlock(rwlock_t *l)
 }
 
 #define lockdep_is_held(l) (env_readers || env_writers)
-#define lockdep_assert_held(l)                                                           \
-	do {                                                                             \
-		if (!env_readers && !env_writers)                                        \
-			env_die("%s: lock not held", __func__);                          \
+#define lockdep_assert_held(l) \
+	do { \
+		if (!env_readers && !env_writers) \
+			env_die("%s: lock not held", __func__); \
 	} while (0)
 #define lockdep_assert_held_read(l) lockdep_assert_held(l)
-#define lockdep_assert_held_write(l)                                                     \
-	do {                                                                             \
-		if (!env_writers)                                                        \
-			env_die("%s: lock not held for write", __func__);                \
+#define lockdep_assert_held_write(l) \
+	do { \
+		if (!env_writers) \
+			env_die("%s: lock not held for write", __func__); \
 	} while (0)
 
 /* linux/sched.h */
-#define cond_resched() might_sleep()
-#define need_resched() false
-#define rwlock_needbreak(l) false
+#define cond_resched()		     might_sleep()
+#define need_resched()		     false
+#define rwlock_needbreak(l)	     false
 #define cond_resched_rwlock_write(l) ((void)(l), 0)
-#define cpu_relax() barrier()
+#define cpu_relax()		     barrier()
 
 /* linux/slab.h, linux/vmalloc.h: all of it through one function, see env_fail_at(). */
-#define GFP_KERNEL 0u
+#define GFP_KERNEL	   0u
 #define GFP_KERNEL_ACCOUNT 0u
-#define GFP_ATOMIC 1u
-#define __GFP_ZERO 0u
-#define __GFP_NOWARN 0u
+#define GFP_ATOMIC	   1u
+#define __GFP_ZERO	   0u
+#define __GFP_NOWARN	   0u
 
 void *env_alloc(size_t size, bool atomic);
 void env_free(const void *p);
@@ -410,17 +415,17 @@ static inline void *kcalloc(size_t n, size_t size, gfp_t gfp)
 	return __builtin_mul_overflow(n, size, &bytes) ? NULL : kzalloc(bytes, gfp);
 }
 
-#define kmalloc(size, gfp) kzalloc(size, gfp)
-#define kvmalloc(size, gfp) kzalloc(size, gfp)
-#define kvzalloc(size, gfp) kzalloc(size, gfp)
-#define kvcalloc(n, size, gfp) kcalloc(n, size, gfp)
-#define kmalloc_array(n, size, gfp) kcalloc(n, size, gfp)
+#define kmalloc(size, gfp)	     kzalloc(size, gfp)
+#define kvmalloc(size, gfp)	     kzalloc(size, gfp)
+#define kvzalloc(size, gfp)	     kzalloc(size, gfp)
+#define kvcalloc(n, size, gfp)	     kcalloc(n, size, gfp)
+#define kmalloc_array(n, size, gfp)  kcalloc(n, size, gfp)
 #define kvmalloc_array(n, size, gfp) kcalloc(n, size, gfp)
-#define vmalloc_user(size) kzalloc(size, GFP_KERNEL)
-#define vzalloc(size) kzalloc(size, GFP_KERNEL)
-#define kfree(p) env_free(p)
-#define kvfree(p) env_free(p)
-#define vfree(p) env_free(p)
+#define vmalloc_user(size)	     kzalloc(size, GFP_KERNEL)
+#define vzalloc(size)		     kzalloc(size, GFP_KERNEL)
+#define kfree(p)		     env_free(p)
+#define kvfree(p)		     env_free(p)
+#define vfree(p)		     env_free(p)
 
 /*
  * EPT tables live in an arena of their own.  A freed one is poisoned and not

@@ -172,7 +172,7 @@ static enum cpu_result walk_access(struct fake_cpu *cpu, gfn_t gfn, enum cpu_acc
 	*tlb_slot(cpu, gfn) = (struct tlb_entry){
 		.gfn = gfn,
 		.generation = cpu->generation,
-		.dirty = !cpu->ad || (new & EPT_D),
+		.dirty = !cpu->ad || (new &EPT_D),
 		.spte = new,
 	};
 	if (cpu->on_walk)

@@ -33,14 +33,14 @@ struct fake_cpu {
 	u64 *root;
 	bool ad;
 	bool pml_on;
-	u64 low_bits;	  /* garbage that this CPU leaves in the low bits of a log entry */
-	u16 index;	  /* PML index */
+	u64 low_bits; /* garbage that this CPU leaves in the low bits of a log entry */
+	u16 index;    /* PML index */
 	u64 log[PML_ENTRIES];
 	unsigned int nr_logged;
 	gfn_t logged[PML_ENTRIES]; /* what it logged, in its order: the oracle's copy */
 	u32 generation;
 	struct tlb_entry tlb[TLB_ENTRIES];
-	struct psc_entry psc[EPT_LEVELS][PSC_ENTRIES]; /* by the level of the table */
+	struct psc_entry psc[EPT_LEVELS][PSC_ENTRIES];	  /* by the level of the table */
 	void (*on_walk)(struct fake_cpu *cpu, gfn_t gfn); /* a translation was made by a walk */
 };
 

@@ -11,24 +11,24 @@
 
 #include "mmu/host.h"
 
-#define HOST_BASE 0x7f0000000000ul
-#define HOST_PAGES 8192
-#define HOST_FRAMES (2 * HOST_PAGES)
+#define HOST_BASE      0x7f0000000000ul
+#define HOST_PAGES     8192
+#define HOST_FRAMES    (2 * HOST_PAGES)
 #define HOST_FIRST_HFN 0x1000
 
 /* What stands behind one page of the address space. */
 struct host_pte {
 	hfn_t hfn;
-	bool present;	  /* else a look-up brings a new page in */
-	bool no_mapping;  /* else it is -EFAULT */
-	bool writable;	  /* of the page table: a write may need a copy first */
-	bool may_write;	  /* of the mapping: without it a write is -EFAULT */
+	bool present;	 /* else a look-up brings a new page in */
+	bool no_mapping; /* else it is -EFAULT */
+	bool writable;	 /* of the page table: a write may need a copy first */
+	bool may_write;	 /* of the mapping: without it a write is -EFAULT */
 };
 
 struct host_frame {
-	bool used;	  /* some host_pte points to it */
-	bool written;	  /* the guest wrote since the host last cleaned it */
-	bool dirty;	  /* the MMU told */
+	bool used;    /* some host_pte points to it */
+	bool written; /* the guest wrote since the host last cleaned it */
+	bool dirty;   /* the MMU told */
 	int refs;
 };
 
@@ -36,8 +36,8 @@ struct fake_host {
 	struct host_pte pte[HOST_PAGES];
 	struct host_frame frame[HOST_FRAMES];
 	unsigned int next_frame;
-	int fail_next;			/* -errno for the next look-up that may sleep */
-	void (*after_lookup)(void);	/* between the look-up and its use: races go here */
+	int fail_next;		    /* -errno for the next look-up that may sleep */
+	void (*after_lookup)(void); /* between the look-up and its use: races go here */
 	void (*before_copy)(unsigned int index, bool begin); /* a write-protected page is copied */
 };
 

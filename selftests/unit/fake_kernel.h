@@ -33,8 +33,8 @@ struct mmu_notifier_ops {
 	void (*release)(struct mmu_notifier *notifier, struct mm_struct *mm);
 	int (*clear_flush_young)(struct mmu_notifier *notifier, struct mm_struct *mm,
 				 unsigned long start, unsigned long end);
-	int (*clear_young)(struct mmu_notifier *notifier, struct mm_struct *mm,
-			   unsigned long start, unsigned long end);
+	int (*clear_young)(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long start,
+			   unsigned long end);
 	int (*test_young)(struct mmu_notifier *notifier, struct mm_struct *mm,
 			  unsigned long address);
 	int (*invalidate_range_start)(struct mmu_notifier *notifier,
@@ -51,7 +51,7 @@ struct mmu_notifier {
 int mmu_notifier_register(struct mmu_notifier *notifier, struct mm_struct *mm);
 void mmu_notifier_unregister(struct mmu_notifier *notifier, struct mm_struct *mm);
 
-#define FOLL_WRITE 1u
+#define FOLL_WRITE    1u
 #define FOLL_HWPOISON 2u
 int get_user_pages_fast_only(unsigned long start, int nr, unsigned int flags, struct page **pages);
 long get_user_pages_unlocked(unsigned long start, unsigned long nr, struct page **pages,
@@ -82,6 +82,6 @@ int srcu_read_lock(struct srcu_struct *srcu);
 void srcu_read_unlock(struct srcu_struct *srcu, int idx);
 void synchronize_srcu_expedited(struct srcu_struct *srcu);
 #define srcu_dereference(p, srcu) ((void)(srcu), READ_ONCE(p))
-#define RCU_INIT_POINTER(p, v) ((p) = (v))
+#define RCU_INIT_POINTER(p, v)	  ((p) = (v))
 
 #endif

@@ -29,7 +29,8 @@ static u64 get(struct fixture *f, gfn_t gfn)
 /* Invariant 10: a fault that raced retries, whether the invalidation ended or not. */
 TEST(a_page_that_was_taken_away_is_not_mapped)
 {
-	FOR_EACH_MODE(mode) {
+	FOR_EACH_MODE(mode)
+	{
 		for (race_how = 0; race_how < 2; race_how++) {
 			struct fixture f;
 
@@ -59,7 +60,9 @@ TEST(errors_of_the_host_come_through)
 	static const struct {
 		int host, fault;
 	} errors[] = {
-		{ -EFAULT, -EFAULT }, { -EHWPOISON, -EHWPOISON }, { -EINTR, -EINTR },
+		{ -EFAULT, -EFAULT },
+		{ -EHWPOISON, -EHWPOISON },
+		{ -EINTR, -EINTR },
 	};
 	struct fixture f;
 	unsigned int i;
@@ -85,7 +88,8 @@ TEST(errors_of_the_host_come_through)
 
 TEST(memory_that_runs_out_at_every_allocation)
 {
-	FOR_EACH_MODE(mode) {
+	FOR_EACH_MODE(mode)
+	{
 		struct fixture f;
 		unsigned int n;
 		int ret;
@@ -168,7 +172,8 @@ TEST(tables_for_mmio_are_bounded)
 
 TEST(a_read_only_slot_is_read_and_a_write_is_mmio)
 {
-	FOR_EACH_MODE(mode) {
+	FOR_EACH_MODE(mode)
+	{
 		struct fixture f;
 
 		fixture_init(&f, mode);
@@ -199,7 +204,8 @@ TEST(a_slot_that_goes_maps_nothing_more)
 /* A read-only leaf that has something to tell becomes writable: it still has. */
 TEST(an_upgrade_keeps_what_the_leaf_knew)
 {
-	FOR_EACH_MODE(mode) {
+	FOR_EACH_MODE(mode)
+	{
 		const u64 knows = SPTE_WAS_DIRTY | (mode == FIX_SOFT ? 0 : EPT_D);
 		struct spte_page page = { .logged = true };
 		struct fixture f;
@@ -241,7 +247,8 @@ TEST(a_leaf_of_another_page_is_left_to_the_notifier)
 /* By permission, the first write of each page is one record, a read none. */
 TEST(a_write_that_needs_a_fault_is_recorded_once)
 {
-	FOR_EACH_MODE(mode) {
+	FOR_EACH_MODE(mode)
+	{
 		struct slot *slot;
 		struct fixture f;
 		unsigned int i;

@@ -3,7 +3,7 @@
 #include "world.h"
 
 #define MAX_WORDS BITS_TO_LONGS(MAX_SLOT_PAGES)
-#define GUARD 0x5a5a5a5a5a5a5a5aul
+#define GUARD	  0x5a5a5a5a5a5a5a5aul
 
 /*
  * A harvest begins with an exit of every vCPU.  What was written before the
@@ -76,7 +76,8 @@ static void check_cleared(struct world *w, struct oslot *os, const unsigned long
 
 	for (word = 0; word < slot_bitmap_words(os->slot); word++) {
 		u64 asked = word >= first / 64 && word < (first + npages + 63) / 64 ?
-				    mask[word - first / 64] : 0;
+				    mask[word - first / 64] :
+				    0;
 
 		if (os->slot->dirty[word] != (before[word] & ~asked))
 			world_fail(w, 8, "CLEAR of %#llx in %#lx leaves %#lx, word %llu", asked,
@@ -165,8 +166,7 @@ static u32 harvested(const struct vcpu *v)
 {
 	u32 i = v->ring.tail;
 
-	while (i != v->ring.head &&
-	       (v->ring.entries[i % RING_SIZE].flags & KVM_DIRTY_GFN_F_RESET))
+	while (i != v->ring.head && (v->ring.entries[i % RING_SIZE].flags & KVM_DIRTY_GFN_F_RESET))
 		i++;
 	return i - v->ring.tail;
 }

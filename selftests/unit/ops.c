@@ -373,12 +373,10 @@ static const struct {
 	unsigned int weight;
 	bool locks_slots; /* a harvest or a change of slots: one at a time */
 } ops[] = {
-	{ op_access, 1500 },	  { op_sweep, 8, true },   { op_exit, 30 },
-	{ op_evict, 60 },	  { op_get, 20, true },	   { op_clear, 30, true },
-	{ op_collect, 40 },	  { op_reset, 30, true },  { op_age, 60 },
-	{ op_flags, 10, true },	  { op_invalidate, 40 },   { op_slot, 12, true },
-	{ op_trouble, 20 },	  { op_host_write, 20 },   { op_lazy, 6 },
-	{ oracle_audit, 1 },
+	{ op_access, 1500 },  { op_sweep, 8, true },  { op_exit, 30 },	     { op_evict, 60 },
+	{ op_get, 20, true }, { op_clear, 30, true }, { op_collect, 40 },    { op_reset, 30, true },
+	{ op_age, 60 },	      { op_flags, 10, true }, { op_invalidate, 40 }, { op_slot, 12, true },
+	{ op_trouble, 20 },   { op_host_write, 20 },  { op_lazy, 6 },	     { oracle_audit, 1 },
 };
 
 static void run_op(struct world *w, unsigned int i)
@@ -390,13 +388,26 @@ static void run_op(struct world *w, unsigned int i)
 
 void world_locked_op(struct world *w)
 {
-	static void (*const locked[])(struct world *w) = { op_get, op_clear, op_reset, op_flags,
-							   op_slot };
-
 	if (w->slots_locked)
 		return;
 	w->slots_locked = true;
-	locked[w->rnd(ARRAY_SIZE(locked))](w);
+	switch (w->rnd(5)) {
+	case 0:
+		op_get(w);
+		break;
+	case 1:
+		op_clear(w);
+		break;
+	case 2:
+		op_reset(w);
+		break;
+	case 3:
+		op_flags(w);
+		break;
+	default:
+		op_slot(w);
+		break;
+	}
 	w->slots_locked = false;
 	w->stats.overtaken++;
 }

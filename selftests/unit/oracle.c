@@ -70,8 +70,8 @@ void oracle_check_get(struct world *w, struct oslot *os, const unsigned long *wo
 		bool told = test_bit(rel, words);
 
 		if (told && page->touched <= page->cleared)
-			world_fail(w, 3, "page %u:%#llx is reported, nobody wrote it since", slot->id,
-				   rel);
+			world_fail(w, 3, "page %u:%#llx is reported, nobody wrote it since",
+				   slot->id, rel);
 		if (!told && page->owed[BITMAP] && page->owed[BITMAP] <= moment->since)
 			world_fail(w, 1, "lost: page %u:%#llx was written at %u, not told at %u",
 				   slot->id, rel, page->owed[BITMAP], moment->since);
@@ -102,7 +102,8 @@ void oracle_check_ring_complete(struct world *w, u32 since)
 			const struct tracked *page = &os->page[rel];
 
 			if (page->owed[RING] && page->owed[RING] <= since && !page->in_rings)
-				world_fail(w, 1, "lost: page %u:%#llx was written at %u, in no ring",
+				world_fail(w, 1,
+					   "lost: page %u:%#llx was written at %u, in no ring",
 					   os->slot->id, rel, page->owed[RING]);
 		}
 	}

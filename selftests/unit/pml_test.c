@@ -80,7 +80,9 @@ TEST(low_twelve_bits_are_masked)
 /* Neighbouring slots, one that is not logged, and addresses in none. */
 static gfn_t scattered(unsigned int i)
 {
-	static const gfn_t gfns[] = { 100, 109, 110, 119, 99, 120, 129, 130, 110, 0, 5000, 109, 115 };
+	static const gfn_t gfns[] = {
+		100, 109, 110, 119, 99, 120, 129, 130, 110, 0, 5000, 109, 115
+	};
 
 	return gfns[i % ARRAY_SIZE(gfns)];
 }

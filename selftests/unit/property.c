@@ -32,9 +32,9 @@ static u32 rnd(u32 n)
 
 static void print_stats(const struct world_stats *s)
 {
-	printf("# %llu writes, %llu reads, %llu faults, %llu logged (%llu times full), %llu pushed\n",
+	printf("# %llu writes, %llu reads, %llu faults, %llu logged (%llu full), %llu pushed\n",
 	       s->writes, s->reads, s->faults, s->logged, s->log_full, s->pushes);
-	printf("# %llu GET, %llu CLEAR, %llu RESET: %llu pages, %llu entries; %llu times ring full\n",
+	printf("# %llu GET, %llu CLEAR, %llu RESET: %llu pages, %llu entries; %llu rings full\n",
 	       s->gets, s->clears, s->resets, s->reported, s->given_back, s->ring_full);
 	printf("# slots: %llu made, %llu deleted, %llu moved, logging on %llu, off %llu times\n",
 	       s->slots_made, s->slots_gone, s->slots_moved, s->log_on, s->log_off);

@@ -6,9 +6,9 @@
 #include "fixture.h"
 
 #define MAX_GFN 0xfffffull /* 4 GiB */
-#define RO KVM_MEM_READONLY
-#define LOG KVM_MEM_LOG_DIRTY_PAGES
-#define P(n) ((n) * 4096ull)
+#define RO	KVM_MEM_READONLY
+#define LOG	KVM_MEM_LOG_DIRTY_PAGES
+#define P(n)	((n)*4096ull)
 
 static struct slots *no_slots(void)
 {

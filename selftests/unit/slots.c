@@ -249,7 +249,8 @@ static void check_gone(struct world *w, const struct slot *slot, gfn_t first, gf
 			world_fail(w, 10, "gfn %#llx is mapped after the invalidation", gfn);
 		for (i = 0; i < NR_VCPUS; i++)
 			if (cpu_cached(&w->vcpu[i].cpu, gfn))
-				world_fail(w, 10, "gfn %#llx is cached after the invalidation", gfn);
+				world_fail(w, 10, "gfn %#llx is cached after the invalidation",
+					   gfn);
 		if (pte->present && host_frame(pte->hfn)->written && !host_frame(pte->hfn)->dirty)
 			world_fail(w, 10, "the host was not told that gfn %#llx was written", gfn);
 	}

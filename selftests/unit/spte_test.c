@@ -19,8 +19,8 @@ static u64 leaf(enum spte_kind kind, unsigned int choice)
 	return spte_leaf(kind, &page);
 }
 
-#define FOR_EACH_LEAF(kind, choice)                                                      \
-	for (unsigned int k_ = 0; k_ < ARRAY_SIZE(kinds); k_++)                          \
+#define FOR_EACH_LEAF(kind, choice) \
+	for (unsigned int k_ = 0; k_ < ARRAY_SIZE(kinds); k_++) \
 		for (unsigned int choice = 0, kind = kinds[k_]; choice < 8; choice++)
 
 TEST(software_bits_are_ignored_by_every_cpu)
@@ -33,7 +33,8 @@ TEST(software_bits_are_ignored_by_every_cpu)
 
 TEST(leaf_says_what_it_was_made_of)
 {
-	FOR_EACH_LEAF(kind, choice) {
+	FOR_EACH_LEAF(kind, choice)
+	{
 		u64 spte = leaf(kind, choice);
 
 		CHECK_EQ(spte_hfn(spte), HFN);
@@ -55,7 +56,8 @@ TEST(leaf_says_what_it_was_made_of)
 /* W: never without the host; by permission, a logged page only for a write. */
 TEST(leaf_is_writable_only_when_the_write_is_seen)
 {
-	FOR_EACH_LEAF(kind, choice) {
+	FOR_EACH_LEAF(kind, choice)
+	{
 		bool host = choice & 1, write = host && (choice & 2), logged = choice & 4;
 		u64 spte = leaf(kind, choice);
 		bool expected = host && (kind == SPTE_AD || write || !logged);
@@ -69,7 +71,8 @@ TEST(leaf_is_writable_only_when_the_write_is_seen)
 
 TEST(restore_write_only_with_both_permissions)
 {
-	FOR_EACH_LEAF(kind, choice) {
+	FOR_EACH_LEAF(kind, choice)
+	{
 		u64 spte = leaf(kind, choice);
 
 		CHECK_EQ(spte_may_restore_write(spte), choice & 1);
@@ -83,7 +86,8 @@ TEST(restore_write_only_with_both_permissions)
 
 TEST(rearm_takes_what_tells_of_a_write_and_nothing_else)
 {
-	FOR_EACH_LEAF(kind, choice) {
+	FOR_EACH_LEAF(kind, choice)
+	{
 		u64 spte = leaf(kind, choice) | (kind == SPTE_AD ? EPT_D : 0);
 		u64 tells = kind == SPTE_AD ? EPT_D : EPT_W;
 		bool written = spte & tells;
@@ -104,7 +108,8 @@ TEST(rearm_takes_what_tells_of_a_write_and_nothing_else)
 
 TEST(age_takes_the_access_bit_and_restore_gives_it_back)
 {
-	FOR_EACH_LEAF(kind, choice) {
+	FOR_EACH_LEAF(kind, choice)
+	{
 		u64 spte = leaf(kind, choice);
 		u64 aged = spte_age(spte);
 		u64 again = spte_restore(aged, false);

@@ -28,41 +28,40 @@ void tap_run(const char *name, void (*run)(void));
 /* The plan; returns the exit status. */
 int tap_done(void);
 
-#define TEST(id)                                                                         \
-	static void test_##id(void);                                                     \
-	static struct tap_test tap_##id = { .name = #id, .run = test_##id };             \
-	__attribute__((__constructor__)) static void register_##id(void)                 \
-	{                                                                                \
-		tap_register(&tap_##id);                                                 \
-	}                                                                                \
+#define TEST(id) \
+	static void test_##id(void); \
+	static struct tap_test tap_##id = { .name = #id, .run = test_##id }; \
+	__attribute__((__constructor__)) static void register_##id(void) \
+	{ \
+		tap_register(&tap_##id); \
+	} \
 	static void test_##id(void)
 
-#define CHECK(cond)                                                                      \
-	do {                                                                             \
-		if (!(cond))                                                             \
-			tap_failed(__FILE__, __LINE__, "%s", #cond);                     \
+#define CHECK(cond) \
+	do { \
+		if (!(cond)) \
+			tap_failed(__FILE__, __LINE__, "%s", #cond); \
 	} while (0)
 
-#define CHECK_MSG(cond, fmt, ...)                                                        \
-	do {                                                                             \
-		if (!(cond))                                                             \
-			tap_failed(__FILE__, __LINE__, "%s: " fmt, #cond, ##__VA_ARGS__);\
+#define CHECK_MSG(cond, fmt, ...) \
+	do { \
+		if (!(cond)) \
+			tap_failed(__FILE__, __LINE__, "%s: " fmt, #cond, ##__VA_ARGS__); \
 	} while (0)
 
-#define CHECK_EQ(a, b)                                                                   \
-	do {                                                                             \
-		unsigned long long eq_a = (a), eq_b = (b);                               \
-		if (eq_a != eq_b)                                                        \
-			tap_failed(__FILE__, __LINE__, "%s is %#llx, not %#llx", #a,     \
-				   eq_a, eq_b);                                          \
+#define CHECK_EQ(a, b) \
+	do { \
+		unsigned long long eq_a = (a), eq_b = (b); \
+		if (eq_a != eq_b) \
+			tap_failed(__FILE__, __LINE__, "%s is %#llx, not %#llx", #a, eq_a, eq_b); \
 	} while (0)
 
-#define REQUIRE(cond)                                                                    \
-	do {                                                                             \
-		if (!(cond)) {                                                           \
-			tap_failed(__FILE__, __LINE__, "%s", #cond);                     \
-			return;                                                          \
-		}                                                                        \
+#define REQUIRE(cond) \
+	do { \
+		if (!(cond)) { \
+			tap_failed(__FILE__, __LINE__, "%s", #cond); \
+			return; \
+		} \
 	} while (0)
 
 #endif

@@ -14,9 +14,9 @@
 #include "mmu/fault.h"
 #include "tap.h"
 
-#define NR_VCPUS 2
-#define NPAGES 200
-#define BASE 0x1c7
+#define NR_VCPUS     2
+#define NPAGES	     200
+#define BASE	     0x1c7
 #define RING_ENTRIES 1024
 
 enum { OUTSIDE, IN_GUEST, EXITING };
@@ -46,7 +46,7 @@ static struct vcpu vcpus[NR_VCPUS];
 static bool has_ring, stop;
 static u64 tlb_gen;
 static unsigned int mode, seconds = 3;
-static u32 memory[HOST_FRAMES];	/* what stands in each host page */
+static u32 memory[HOST_FRAMES]; /* what stands in each host page */
 static u32 copies[NR_TRACKERS][NPAGES];
 
 static u64 rnd(u64 *state)
@@ -163,8 +163,7 @@ static u32 read_page(u64 rel)
 	u32 value;
 
 	host_lock();
-	value = __atomic_load_n(&memory[fake_host.pte[rel].hfn - HOST_FIRST_HFN],
-				__ATOMIC_RELAXED);
+	value = __atomic_load_n(&memory[fake_host.pte[rel].hfn - HOST_FIRST_HFN], __ATOMIC_RELAXED);
 	host_unlock();
 	return value;
 }

@@ -31,8 +31,8 @@ void world_print_trace(const struct world *w)
 	unsigned int i = w->nr_trace > TRACE_OPS ? w->nr_trace - TRACE_OPS : 0;
 
 	printf("# %s%s%s%s%s, clock %u; the last operations of %u:\n", world_mode_names[w->mode],
-	       w->ring ? ", ring" : "", w->manual ? ", manual" : "",
-	       w->hostile ? ", hostile" : "", w->racy ? ", racy" : "", w->clock, w->nr_trace);
+	       w->ring ? ", ring" : "", w->manual ? ", manual" : "", w->hostile ? ", hostile" : "",
+	       w->racy ? ", racy" : "", w->clock, w->nr_trace);
 	for (; i < w->nr_trace; i++) {
 		const struct world_op *op = &w->trace[i % TRACE_OPS];
 

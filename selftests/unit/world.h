@@ -14,12 +14,12 @@
 #include "fake_host.h"
 #include "mmu/fault.h"
 
-#define NR_VCPUS 3
-#define NR_SLOT_IDS 6
+#define NR_VCPUS       3
+#define NR_SLOT_IDS    6
 #define MAX_SLOT_PAGES 4400
-#define MAX_TRIES 12
-#define TRACE_OPS 40
-#define RING_SIZE 1024
+#define MAX_TRIES      12
+#define TRACE_OPS      40
+#define RING_SIZE      1024
 
 enum world_mode { MODE_PML, MODE_SCAN, MODE_WRPROT, MODE_SOFT, NR_MODES };
 extern const char *const world_mode_names[NR_MODES];
@@ -28,10 +28,10 @@ enum tracker { BITMAP, RING, NR_TRACKERS };
 
 /* What the oracle knows of one page of a slot. */
 struct tracked {
-	u32 touched;		/* the last event that a bitmap may tell of */
-	u32 cleared;		/* the bitmap's owner took it then */
-	u32 owed[NR_TRACKERS];	/* the first write not reported yet; 0: none */
-	u16 in_rings;		/* entries in rings */
+	u32 touched;	       /* the last event that a bitmap may tell of */
+	u32 cleared;	       /* the bitmap's owner took it then */
+	u32 owed[NR_TRACKERS]; /* the first write not reported yet; 0: none */
+	u16 in_rings;	       /* entries in rings */
 };
 
 /* When a harvest began, and when it began to take. */
@@ -59,8 +59,8 @@ struct vcpu {
 	struct fake_cpu cpu;
 	struct ring ring;
 	struct table_cache tables;
-	bool busy;	/* in the kernel: no guest code runs */
-	u32 fetch;	/* userspace's index into the ring */
+	bool busy; /* in the kernel: no guest code runs */
+	u32 fetch; /* userspace's index into the ring */
 	struct shadow shadow[RING_SIZE];
 };
 
@@ -72,7 +72,8 @@ struct world_op {
 struct world_stats {
 	u64 reads, writes, faults, mmio, errors, spins, logged, log_full, pushes, ring_full;
 	u64 gets, clears, resets, reported, given_back, invalidations, aged, copied;
-	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races, overtaken;
+	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races,
+		overtaken;
 };
 
 struct world {
@@ -85,15 +86,15 @@ struct world {
 	bool accessed[HOST_PAGES]; /* by a walk, since the page was last aged or zapped */
 	u32 clock, serial;
 	unsigned int nr_logging; /* logged slots; PML is on while there are any */
-	u32 (*rnd)(u32 n); /* [0, n) */
+	u32 (*rnd)(u32 n);	 /* [0, n) */
 	unsigned int depth;
-	unsigned int windows;	/* invalidations under way */
+	unsigned int windows;	       /* invalidations under way */
 	unsigned int zap_index, zap_n; /* what the one that just begins is about */
-	bool injected;		/* an error was asked for */
+	bool injected;		       /* an error was asked for */
 	bool slots_locked;
-	bool lazy;		/* userspace leaves the rings alone for a while */
+	bool lazy; /* userspace leaves the rings alone for a while */
 	unsigned int race_budget;
-	gfn_t hot;		/* where races are likely to hurt */
+	gfn_t hot; /* where races are likely to hurt */
 	struct world_stats stats;
 	struct world_op trace[TRACE_OPS];
 	unsigned int nr_trace;
