@@ -157,6 +157,61 @@ TEST(map_over_an_entry_that_changed_is_refused)
 	fixture_exit(&f);
 }
 
+static struct fixture *racing;
+static u64 racing_spte;
+
+/* Another vCPU maps the neighbour just before this one links its table. */
+static void map_neighbour(void)
+{
+	struct table_cache *cache = &racing->tables;
+
+	env_race_hook = NULL;
+	CHECK_EQ(ept_map(&racing->mmu, 9, 0, racing_spte, cache), 0);
+	CHECK_EQ(cache->n, 0);
+}
+
+TEST(two_vcpus_link_the_same_tables)
+{
+	struct table_cache cache = {};
+	struct fixture f;
+	int ret;
+
+	fixture_init(&f, FIX_PML);
+	racing = &f;
+	racing_spte = page_spte(&f, 9, false, false);
+	REQUIRE(!table_cache_fill(&cache) && !table_cache_fill(&f.tables));
+	read_lock(&f.mmu.lock);
+	env_race_hook = map_neighbour;
+	ret = ept_map(&f.mmu, 8, 0, page_spte(&f, 8, false, false), &cache);
+	read_unlock(&f.mmu.lock);
+	CHECK_EQ(ret, 0);
+	/* Theirs are linked, ours stay in the cache, and nothing is counted twice. */
+	CHECK_EQ(cache.n, EPT_LEVELS - 1);
+	CHECK_EQ(atomic_long_read(&f.mmu.nr_tables), EPT_LEVELS - 1);
+	CHECK_EQ(atomic_long_read(&f.mmu.nr_pages), 2);
+	CHECK_EQ(spte_hfn(get(&f, 8)), fake_host.pte[8].hfn);
+	CHECK_EQ(spte_hfn(get(&f, 9)), fake_host.pte[9].hfn);
+	table_cache_drain(&cache);
+	fixture_exit(&f);
+}
+
+TEST(restore_gives_no_permission_that_was_never_there)
+{
+	struct fixture f;
+	u64 spte;
+
+	fixture_init(&f, FIX_PML);
+	spte = page_spte(&f, 3, false, false);
+	CHECK_EQ(map(&f, 3, spte & ~(EPT_X | EPT_W | SPTE_HOST_WRITABLE)), 0);
+	read_lock(&f.mmu.lock);
+	CHECK(ept_restore(&f.mmu, 3, false, false));
+	CHECK(!ept_restore(&f.mmu, 3, false, true));
+	CHECK(!ept_restore(&f.mmu, 3, true, false));
+	CHECK(!ept_restore(&f.mmu, 4, false, false));
+	read_unlock(&f.mmu.lock);
+	fixture_exit(&f);
+}
+
 TEST(tables_die_when_empty_and_are_freed_after_the_flush)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;

@@ -177,6 +177,9 @@ MUTATIONS = [
               "\tzap->batch->dead_tables = table;\n", "\ttable_free(table);\n"), by=PROPERTY),
     Mutation(2, "a table that is not empty is freed",
              ("ept.c", "zap_table", "if (table_is_empty(child))", "if (true)"), by=PROPERTY),
+    Mutation(9, "a table that another vCPU linked is replaced",
+             ("ept.c", "child_or_new", "if (!try_cmpxchg64(", "WRITE_ONCE(*entryp, 0);\n"
+              "\told = 0;\n\tif (!try_cmpxchg64(")),
     Mutation(10, "a mapping overwrites what changed meanwhile",
              ("ept.c", "ept_map", "if (!try_cmpxchg64(&table[index_at(gfn, 1)], &old, spte))",
               "WRITE_ONCE(table[index_at(gfn, 1)], spte);\n\tif (0)")),
