@@ -46,6 +46,8 @@ int bench_open(struct bench *bench, const struct bench_config *config)
 		ret = vm_enable_cap(&bench->vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, config->manual);
 	if (!ret && config->ring_entries)
 		ret = vm_enable_ring(&bench->vm, config->ring_entries);
+	if (!ret && config->irqchip)
+		ret = kvm_ioctl(bench->vm.fd, KVM_CREATE_IRQCHIP, NULL);
 	ret = ret ?: bench_mem(bench, &bench->low, &low);
 	if (config->data_pages)
 		ret = ret ?: bench_mem(bench, &bench->data, &data);

@@ -35,6 +35,7 @@ struct bench_config {
 	uint64_t data_gpa;	/* 0: DATA_GPA */
 	void *data_host;	/* NULL: anonymous memory of the bench's own */
 	uint32_t data_flags;	/* KVM_MEM_* */
+	bool irqchip;		/* KVM_CREATE_IRQCHIP before the vCPUs */
 	uint64_t manual;	/* KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE and the like */
 };
 
