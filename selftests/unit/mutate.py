@@ -3,8 +3,8 @@
 """Breaks the MMU in many places, one at a time, and checks that a test notices.
 
 Each mutation is a piece of source in one function (or file) of mmu/ and what
-takes its place.  It is applied to a copy; the unit tests and the property test,
-with a fixed seed, must then fail.  A mutation that no longer applies or does
+takes its place.  It is applied to a copy; the unit tests or the property test,
+with fixed seeds, must then fail, or the threads under ThreadSanitizer.  A mutation that no longer applies or does
 not build is a failure of this list.  Output is TAP.
 """
 import argparse
@@ -20,6 +20,7 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 UNITS = ["spte_test", "slot_test", "ring_test", "pml_test", "ept_test", "dirty_test",
          "fault_test", "host_test"]
 PROPERTY = "property"
+THREADS = "threads"
 
 
 class Mutation:
@@ -209,6 +210,15 @@ MUTATIONS = [
     Mutation(10, "a page looked up for a read is taken for writable",
              ("host.c", "host_get_page", ".writable = write }", ".writable = true }"),
              by=PROPERTY),
+    Mutation(7, "a ring entry is published before it is whole",
+             ("ring.h", "ring_put", "smp_store_release(&entry->flags, KVM_DIRTY_GFN_F_DIRTY)",
+              "WRITE_ONCE(entry->flags, KVM_DIRTY_GFN_F_DIRTY)"), by=THREADS),
+    Mutation(1, "a bit is set without an atomic operation",
+             ("slot.h", "slot_set_dirty", "set_bit(rel, slot->dirty)",
+              "__set_bit(rel, slot->dirty)"), by=THREADS),
+    Mutation(10, "the notifier's count is written plainly",
+             ("host.c", "race_end", "WRITE_ONCE(mmu->race.seq, mmu->race.seq + 1)",
+              "mmu->race.seq++"), by=THREADS),
     Mutation(9, "an overlap of one page is let through",
              ("slot.c", "slots_overlap", "base < slot->base + slot->npages",
               "base + 1 < slot->base + slot->npages"), by=PROPERTY),
@@ -257,15 +267,23 @@ class Tree:
     def build(self, programs):
         """None, or what the compiler said."""
         make = ["make", "-s", "-j%d" % self.args.jobs, "-C",
-                os.path.join(self.dir, "selftests", "unit"), "O=" + self.build_dir, "SANITIZE=",
-                "WERROR="]
-        done = subprocess.run(make + [os.path.join(self.build_dir, p) for p in programs],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              check=False)
+                os.path.join(self.dir, "selftests", "unit"), "WERROR="]
+        if programs == [THREADS]:
+            make += ["O=" + self.build_dir + "-tsan", "SANITIZE=thread", "CC=clang"]
+        else:
+            make += ["O=" + self.build_dir, "SANITIZE="]
+        done = subprocess.run(make + [self.path(p) for p in programs], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
         return done.stdout if done.returncode else None
+
+    def path(self, program):
+        """Where a program is built."""
+        return os.path.join(self.build_dir + ("-tsan" if program == THREADS else ""), program)
 
     def run(self, program):
         """None when it passes, else its first words on why not."""
+        if program == THREADS:
+            return self.run_once([program, "--seconds", "1"])
         if program != PROPERTY:
             return self.run_once([program])
         for seed in range(self.args.seed, self.args.seed + self.args.seeds):
@@ -276,7 +294,7 @@ class Tree:
 
     def run_once(self, argv):
         """One run of a program."""
-        argv = [os.path.join(self.build_dir, argv[0])] + argv[1:]
+        argv = [self.path(argv[0])] + argv[1:]
         try:
             done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   text=True, errors="replace", timeout=60, check=False)
@@ -287,6 +305,8 @@ class Tree:
         for line in done.stdout.splitlines():
             if line.startswith("# ") and ("invariant" in line or ".c:" in line):
                 return line[2:]
+            if line.startswith("SUMMARY: "):
+                return line[9:]
         return "exit status %d" % done.returncode
 
     def mutate(self, mutation):
@@ -323,7 +343,7 @@ def try_mutation(tree, mutation):
     undo = tree.mutate(mutation)
     if isinstance(undo, str):
         return False, "does not apply any more: " + undo
-    programs = [PROPERTY] if mutation.by == PROPERTY else UNITS + [PROPERTY]
+    programs = UNITS + [PROPERTY] if mutation.by == "any" else [mutation.by]
     try:
         error = tree.build(programs)
         if error:
@@ -354,8 +374,9 @@ def main():
     failed = number = 0
     try:
         print("TAP version 13", flush=True)
-        error = tree.build(UNITS + [PROPERTY])
-        bad = error or next((why for why in map(tree.run, UNITS + [PROPERTY]) if why), None)
+        error = tree.build(UNITS + [PROPERTY]) or tree.build([THREADS])
+        programs = UNITS + [PROPERTY, THREADS]
+        bad = error or next((why for why in map(tree.run, programs) if why), None)
         number = 1
         failed += bool(bad)
         for line in (bad or "").splitlines():
