@@ -187,23 +187,6 @@ TEST_F(badinput, dirty_log_of_the_wrong_slot)
 	EXPECT_EQ(0, kvm_ioctl(b->vm.fd, KVM_GET_DIRTY_LOG, &log));
 }
 
-TEST(irqchip_once_and_before_vcpus)
-{
-	struct vcpu vcpu;
-	struct vm vm;
-
-	ASSERT_EQ(0, vm_open(&vm));
-	/* The capability also promises that interrupts are delivered: it may be off. */
-	EXPECT_EQ(0, kvm_ioctl(vm.fd, KVM_CREATE_IRQCHIP, NULL));
-	EXPECT_EQ(-EEXIST, kvm_ioctl(vm.fd, KVM_CREATE_IRQCHIP, NULL));
-	vm_close(&vm);
-	ASSERT_EQ(0, vm_open(&vm));
-	ASSERT_EQ(0, vcpu_open(&vm, &vcpu, 0));
-	EXPECT_EQ(-EINVAL, kvm_ioctl(vm.fd, KVM_CREATE_IRQCHIP, NULL));
-	vcpu_close(&vcpu);
-	vm_close(&vm);
-}
-
 TEST_F(badinput, counts_that_are_too_large)
 {
 	struct bench *b = &self->bench;

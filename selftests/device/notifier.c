@@ -87,7 +87,7 @@ static int open_memory(enum kind kind)
 	case MEMFD:
 		return memfd_create("guest", 0);
 	case HUGE:
-		/* More than it maps: a page that is still held while it is replaced needs a spare. */
+		/* A page that is still held while it is replaced needs a spare one. */
 		return huge_pages(BYTES / HUGE_BYTES + 2) ? memfd_create("guest", MFD_HUGETLB) : -1;
 	case TMPFS:
 		fd = mkstemp(path);
