@@ -6,8 +6,8 @@
 #include "mmu/host.h"
 
 /*
- * Tables that a VM may have for addresses where no memory is.  A guest that
- * touches more than that pays a longer exit, the host pays no more memory.
+ * Tables that a VM may ever make for addresses where no memory is.  A guest that
+ * touches more than that pays longer exits, the host pays no more memory.
  */
 #define MMIO_TABLES_MAX 256
 
