@@ -211,9 +211,10 @@ static int run_burst(struct vcpu *vcpu)
 		local_irq_enable();
 		asm volatile("nop"); /* interrupts are on from the instruction after STI's next */
 		local_irq_disable();
+		/* A tick that finds us here finds preemption off: RCU has to be told. */
+		compat_rcu_note_guest();
 	}
 	vtime_account_guest_exit();
-	compat_rcu_note_guest();
 	local_irq_enable();
 	preempt_enable();
 	return action == EXIT_SLOW ? exit_dispatch(vcpu) : action;

@@ -126,7 +126,7 @@ void vm_kill(struct vm *vm, const char *why)
 
 	if (xchg(&vm->dead, true))
 		return;
-	pr_err("vellum: a VM cannot go on: %s\n", why);
+	pr_err_ratelimited("vellum: a VM cannot go on: %s\n", why);
 	for (i = 0; i < n; i++)
 		vcpu_request(vm->vcpus[i], VCPU_REQ_DEAD);
 	/* No waiting: this may be any context.  Pairs as in kick_all(). */
