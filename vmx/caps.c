@@ -168,6 +168,10 @@ static void settle_tracking(void)
 	pml = pml && ept_ad && (vmx_caps.secondary_allowed & SECONDARY_EXEC_ENABLE_PML);
 	vmx_caps.ept_ad = ept_ad;
 	vmx_caps.pml = pml;
+}
+
+void vmx_caps_tell(void)
+{
 	/* clang-format off */
 	pr_info("tracking writes by %s\n",
 		pml    ? "PML (page-modification logging)" :

@@ -35,5 +35,7 @@ extern struct vmx_caps vmx_caps;
  * after a sentence in the log that says what is missing.
  */
 int vmx_caps_init(void);
+/* One line in the log: how writes are tracked. */
+void vmx_caps_tell(void);
 
 #endif

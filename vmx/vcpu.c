@@ -181,6 +181,7 @@ int vmx_init(void)
 	ret = vmx_on_init();
 	if (ret)
 		goto free_msrs;
+	vmx_caps_tell();
 	mitigate_init();
 	preempt_notifier_inc();
 	return 0;

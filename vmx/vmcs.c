@@ -11,9 +11,9 @@
 #include "vmx/enter.h"
 #include "vmx/vmx.h"
 
-static_assert(VMCS_HOST_RSP == HOST_RSP && VCPU_RCX == 8 * GPR_RCX && VCPU_RBP == 8 * GPR_RBP &&
-		      VCPU_RDI == 8 * GPR_RDI && VCPU_R8 == 8 * GPR_R8 && VCPU_R15 == 8 * GPR_R15,
-	      "entry.S and C disagree");
+static_assert(HOST_RSP == VMCS_HOST_RSP, "entry.S and C disagree");
+static_assert(8 * GPR_RCX == VCPU_RCX && 8 * GPR_RBP == VCPU_RBP && 8 * GPR_RDI == VCPU_RDI);
+static_assert(8 * GPR_R8 == VCPU_R8 && 8 * GPR_R15 == VCPU_R15);
 
 static DEFINE_IDA(vpids); /* 0 is the host's */
 
