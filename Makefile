@@ -61,7 +61,8 @@ check: setup-test
 
 # Lines are broken and aligned as .clang-format says; look at the change before you keep it.
 format: setup-test
-	find include mmu platform vmx nested uapi tools -name '*.[ch]' ! -name '*.mod.c' | xargs clang-format -i
+	git ls-files -z 'include/*.[ch]' 'mmu/*.[ch]' 'platform/*.[ch]' 'vmx/*.[ch]' 'nested/*.[ch]' \
+		'uapi/*.[ch]' 'tools/*.[ch]' | xargs -0 clang-format -i
 
 shell: module tools
 	@testbed/machine --kernel $(KERNEL) $(ARGS) --add $B/tools/vellum --add $B/tools/hello.img --shell
