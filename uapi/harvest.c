@@ -92,7 +92,7 @@ static bool clear_range_valid(const struct slot *slot, const struct kvm_clear_di
 	return log->num_pages <= left && (log->num_pages == left || log->num_pages % 64 == 0);
 }
 
-/* A copy of the caller's mask, with nothing beyond the range.  Or ERR_PTR. */
+/* A copy of the caller's mask; dirty_clear() ignores bits beyond the slot.  Or ERR_PTR. */
 static unsigned long *clear_mask(const struct kvm_clear_dirty_log *log)
 {
 	u64 n = DIV_ROUND_UP_ULL(log->num_pages, 64);
@@ -104,8 +104,6 @@ static unsigned long *clear_mask(const struct kvm_clear_dirty_log *log)
 		kvfree(words);
 		return ERR_PTR(-EFAULT);
 	}
-	if (log->num_pages % 64)
-		words[n - 1] &= GENMASK_ULL(log->num_pages % 64 - 1, 0);
 	return words;
 }
 
