@@ -10,8 +10,6 @@
 
 #include "vm.h"
 
-DECLARE_GUEST(hlt);
-
 TEST(irqchip_once_and_before_vcpus)
 {
 	struct vcpu vcpu;

@@ -14,7 +14,6 @@
 #include "../guest/exits.h"
 #include "vm.h"
 
-DECLARE_GUEST(hlt);
 DECLARE_GUEST(spin);
 
 #define BAD_POINTER	((void *)8)
@@ -37,18 +36,6 @@ FIXTURE_SETUP(badinput)
 FIXTURE_TEARDOWN(badinput)
 {
 	bench_close(&self->bench);
-}
-
-static void expect_usable(struct __test_metadata *_metadata)
-{
-	const struct bench_config config = { .vcpus = 1 };
-	struct bench bench;
-
-	ASSERT_EQ(0, bench_open(&bench, &config));
-	BENCH_LOAD(&bench, hlt);
-	ASSERT_EQ(0, bench_start(&bench, 0));
-	EXPECT_EQ(KVM_EXIT_HLT, bench_run(&bench, 0));
-	bench_close(&bench);
 }
 
 TEST_F(badinput, bad_pointers)
@@ -163,7 +150,7 @@ TEST_F(badinput, run_before_set_up)
 	}
 	vcpu_close(&vcpu);
 	vm_close(&vm);
-	expect_usable(_metadata);
+	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 TEST_F(badinput, dirty_log_of_the_wrong_slot)
@@ -267,7 +254,7 @@ TEST(mappings_outlive_the_descriptors)
 	EXPECT_EQ(0xff, vcpu->run->immediate_exit);
 	EXPECT_EQ(KVM_DIRTY_GFN_F_RESET, vcpu->ring[2047].flags);
 	bench_close(&bench);
-	expect_usable(_metadata);
+	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 static void on_signal(int signal)
@@ -304,7 +291,7 @@ TEST_F(badinput, vm_closed_while_a_vcpu_runs)
 	pthread_kill(thread, SIGUSR1);
 	ASSERT_EQ(0, pthread_join(thread, &ret));
 	EXPECT_EQ(-EINTR, (int)(intptr_t)ret);
-	expect_usable(_metadata);
+	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 /* Two threads cannot run one vCPU at once: the second waits its turn. */
@@ -384,7 +371,7 @@ TEST(owner_dies_child_holds_descriptors)
 	EXPECT_EQ(0, status);
 	/* The pipe ends when the grandchild is gone. */
 	EXPECT_EQ(0, read(pipes[0], &byte, 1));
-	expect_usable(_metadata);
+	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 TEST(killed_in_the_middle_of_a_run)
@@ -419,7 +406,7 @@ TEST(killed_in_the_middle_of_a_run)
 		ASSERT_EQ(child, waitpid(child, &status, 0));
 		EXPECT_TRUE(WIFSIGNALED(status)) TH_LOG("exit status %d", WEXITSTATUS(status));
 	}
-	expect_usable(_metadata);
+	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 TEST_F(badinput, module_is_held_by_a_vm)
@@ -446,7 +433,7 @@ TEST(half_built_vms)
 		ASSERT_EQ(0, bench_open(&bench, &config)) TH_LOG("VM %d", i);
 		bench_close(&bench);
 	}
-	expect_usable(_metadata);
+	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 TEST_HARNESS_MAIN

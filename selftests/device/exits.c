@@ -17,7 +17,6 @@ DECLARE_GUEST(mmio_store);
 DECLARE_GUEST(mmio_load);
 DECLARE_GUEST(mmio_extend);
 DECLARE_GUEST(mmio_strange);
-DECLARE_GUEST(hlt);
 DECLARE_GUEST(ud);
 DECLARE_GUEST(spin);
 DECLARE_GUEST(nowhere);
@@ -57,19 +56,6 @@ static uint64_t result64(struct bench *bench, unsigned int i)
 static uint32_t result32(struct bench *bench, unsigned int i)
 {
 	return bench_mbox(bench, 0)[EXITS_RESULT / 4 + i];
-}
-
-/* The module works still: a new VM runs a guest to its end. */
-static void expect_usable(struct __test_metadata *_metadata)
-{
-	const struct bench_config config = { .vcpus = 1 };
-	struct bench bench;
-
-	ASSERT_EQ(0, bench_open(&bench, &config));
-	BENCH_LOAD(&bench, hlt);
-	ASSERT_EQ(0, bench_start(&bench, 0));
-	EXPECT_EQ(KVM_EXIT_HLT, bench_run(&bench, 0));
-	bench_close(&bench);
 }
 
 TEST_F(exits, port_io_of_every_width)
@@ -217,7 +203,7 @@ TEST_F(exits, mmio_that_cannot_be_emulated)
 	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_LONG));
 	ASSERT_EQ(KVM_EXIT_INTERNAL_ERROR, bench_run(&self->bench, 0));
 	EXPECT_EQ(KVM_INTERNAL_ERROR_EMULATION, self->run->internal.suberror);
-	expect_usable(_metadata);
+	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 TEST_F(exits, hlt_and_on)
@@ -256,7 +242,7 @@ TEST_F(exits, triple_fault_in_every_mode)
 		bench_close(&self->bench);
 		ASSERT_EQ(0, bench_open(&self->bench, &config));
 	}
-	expect_usable(_metadata);
+	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 TEST_F(exits, run_into_no_memory)
@@ -264,7 +250,7 @@ TEST_F(exits, run_into_no_memory)
 	BENCH_LOAD(&self->bench, nowhere);
 	ASSERT_EQ(0, bench_start(&self->bench, 0));
 	EXPECT_EQ(KVM_EXIT_INTERNAL_ERROR, bench_run(&self->bench, 0));
-	expect_usable(_metadata);
+	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 TEST_F(exits, real_mode)
@@ -394,7 +380,7 @@ TEST_F(exits, nonsense_state_fails_entry)
 		if (ret == KVM_EXIT_FAIL_ENTRY)
 			EXPECT_NE(0, self->run->fail_entry.hardware_entry_failure_reason);
 	}
-	expect_usable(_metadata);
+	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 TEST_HARNESS_MAIN

@@ -144,6 +144,21 @@ bool bench_done(struct bench *bench, unsigned int i)
 	       run->io.direction == KVM_EXIT_IO_OUT;
 }
 
+int bench_run_new_vm(void)
+{
+	const struct bench_config config = { .vcpus = 1 };
+	struct bench bench;
+	int ret = bench_open(&bench, &config);
+
+	if (ret)
+		return ret;
+	BENCH_LOAD(&bench, hlt);
+	ret = bench_start(&bench, 0);
+	ret = ret ?: bench_run(&bench, 0);
+	bench_close(&bench);
+	return ret;
+}
+
 static void *runner_main(void *arg)
 {
 	struct runner *runner = arg;

@@ -13,6 +13,7 @@
 #include "../../tools/lib/kvm.h"
 #include "../guest/guest.h"
 
+DECLARE_GUEST(hlt);
 DECLARE_GUEST(writer);
 DECLARE_GUEST(random);
 DECLARE_GUEST(sum);
@@ -78,6 +79,8 @@ int bench_touch(struct bench *bench, const uint32_t *pages, uint32_t count, uint
 /* Run vCPU i: exit reason, or negative errno. */
 int bench_run(struct bench *bench, unsigned int i);
 bool bench_done(struct bench *bench, unsigned int i);
+/* The module works still: a new VM runs a guest to its HLT. Exit reason, or negative errno. */
+int bench_run_new_vm(void);
 
 /* A thread that runs a vCPU until its guest says PORT_DONE or an error occurs. */
 struct runner {
