@@ -4,7 +4,6 @@
  * the host uses too, and the TSC.  All others are numbers (platform/msr.c).
  */
 #include <asm/msr.h>
-#include <asm/tsc.h>
 
 #include "vmx/vmx.h"
 
@@ -182,7 +181,7 @@ static int get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 	else if (index == MSR_EFER)
 		*value = vmx->efer;
 	else if (index == MSR_IA32_TSC)
-		*value = rdtsc() + vmx->tsc_offset;
+		*value = tsc_guest(vcpu);
 	else
 		return msr_get(&vcpu->msrs, index, value);
 	return 0;
@@ -202,12 +201,6 @@ static int set_efer(struct vcpu *vcpu, u64 value, bool host)
 		return -EINVAL;
 	vmx_put_efer(vcpu, (value & ~(u64)EFER_LMA) | (old & EFER_LMA));
 	return 0;
-}
-
-static void set_tsc(struct vcpu *vcpu, u64 value)
-{
-	vcpu->vmx->tsc_offset = value - rdtsc();
-	vmwrite(TSC_OFFSET, vcpu->vmx->tsc_offset);
 }
 
 /* The CPU's copy, if the guest's are in it, is brought back before the number changes. */
@@ -247,7 +240,7 @@ static int set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 	else if (index == MSR_EFER)
 		return set_efer(vcpu, value, host);
 	else if (index == MSR_IA32_TSC)
-		set_tsc(vcpu, value);
+		tsc_set_guest(vcpu, value);
 	else
 		return set_model_msr(vcpu, index, value, host);
 	return 0;

@@ -42,24 +42,27 @@ static void write_host_state(struct vcpu_vmx *vmx)
 	}
 }
 
+static bool take_request(struct vcpu *vcpu, unsigned long request)
+{
+	return test_and_clear_bit(__ffs(request), &vcpu->pending);
+}
+
 /*
  * After mode = VCPU_IN_GUEST and its barrier: takes up what was asked of this
  * vCPU.  False: it must not enter.
  */
 static bool take_requests(struct vcpu *vcpu)
 {
-	unsigned long requests;
 	u64 gen;
 
 	if (read_thread_flags() & THREAD_WORK)
 		return false;
 	if (unlikely(READ_ONCE(vcpu->pending))) {
-		requests = xchg(&vcpu->pending, 0);
-		if (READ_ONCE(vcpu->vm->dead))
+		if (READ_ONCE(vcpu->vm->dead) || (READ_ONCE(vcpu->pending) & VCPU_REQ_SLOW))
 			return false;
-		if (requests & VCPU_REQ_PML)
+		if (take_request(vcpu, VCPU_REQ_PML))
 			pml_arm(vcpu);
-		if (requests & VCPU_REQ_VPID)
+		if (take_request(vcpu, VCPU_REQ_VPID))
 			tlb_flush_vpid(vcpu);
 	}
 	gen = atomic64_read(&vcpu->vm->tlb_gen);

@@ -43,6 +43,9 @@ enum vcpu_mode {
 #define VCPU_REQ_DEAD BIT(1) /* the VM is dead: -EIO */
 #define VCPU_REQ_VPID BIT(2) /* INVVPID: CR0, CR3, CR4 or EFER was set from outside */
 
+/* Those that may sleep: taken up with interrupts on, before a burst of entries. */
+#define VCPU_REQ_SLOW 0
+
 struct vcpu {
 	u64 regs[GPR_COUNT]; /* first: entry.S addresses it; RSP is cached from the VMCS */
 	struct vm *vm;

@@ -185,6 +185,10 @@ void tlb_flush_ept(struct vcpu *vcpu);
 int tlb_init(void);
 void tlb_exit(void);
 
+/* tsc.c: what RDTSC reads in the guest. Setting it: between load and put. */
+u64 tsc_guest(const struct vcpu *vcpu);
+void tsc_set_guest(struct vcpu *vcpu, u64 value);
+
 /* cr.c: control registers as the guest sees them. */
 u64 vmx_cr0(const struct vcpu *vcpu);
 u64 vmx_cr4(const struct vcpu *vcpu);
