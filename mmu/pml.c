@@ -15,11 +15,12 @@ static inline gfn_t entry_gfn(u64 entry)
 }
 
 /*
- * Records the entries from @entry down to @last as long as they lie in @slot,
- * which is logged, and, @to_ring, up to where the ring wraps; there is room.
- * Returns the first that is left.
+ * The log is read from its end down: @end is one above the next entry.
+ * Records the entries down to @last as long as they lie in @slot, which is
+ * logged, and, @to_ring, up to where the ring wraps; there is room.  Returns
+ * the new end.
  */
-static __always_inline const u64 *record_run(const u64 *entry, const u64 *last, struct slot *slot,
+static __always_inline const u64 *record_run(const u64 *end, const u64 *last, struct slot *slot,
 					     struct ring *ring, const bool to_ring)
 {
 	const u64 base = slot->base, npages = slot->npages;
@@ -34,11 +35,11 @@ static __always_inline const u64 *record_run(const u64 *entry, const u64 *last, 
 		at = ring->head;
 		to = &ring->entries[at & (ring->size - 1)];
 		left = ring->entries + ring->size - to;
-		if (entry - last >= left)
-			last = entry - left + 1;
+		if (end - last > left)
+			last = end - left;
 	}
-	for (; entry >= last; entry--) {
-		u64 rel = entry_gfn(*entry) - base;
+	for (; end > last; end--) {
+		u64 rel = entry_gfn(end[-1]) - base;
 
 		if (rel >= npages)
 			break;
@@ -46,7 +47,7 @@ static __always_inline const u64 *record_run(const u64 *entry, const u64 *last, 
 		if (to_ring)
 			ring_put(ring, to++, at++, id, rel);
 	}
-	return entry;
+	return end;
 }
 
 unsigned int pml_drain(const u64 *log, u16 index, const struct slots *slots, struct ring *ring)
@@ -54,17 +55,17 @@ unsigned int pml_drain(const u64 *log, u16 index, const struct slots *slots, str
 	unsigned int count = pml_count(index);
 	bool to_ring = ring && ring->entries && ring_has_room(ring, count);
 	/* The CPU filled it from the last entry down: that is the order of the writes. */
-	const u64 *entry = &log[PML_INDEX_EMPTY], *last = entry - count + 1;
+	const u64 *end = &log[PML_INDEX_EMPTY + 1], *last = end - count;
 
-	while (entry >= last) {
-		struct slot *slot = slots_find(slots, entry_gfn(*entry));
+	while (end > last) {
+		struct slot *slot = slots_find(slots, entry_gfn(end[-1]));
 
 		if (!slot || !slot_is_logged(slot))
-			entry--;
+			end--;
 		else if (to_ring)
-			entry = record_run(entry, last, slot, ring, true);
+			end = record_run(end, last, slot, ring, true);
 		else
-			entry = record_run(entry, last, slot, NULL, false);
+			end = record_run(end, last, slot, NULL, false);
 	}
 	return count;
 }
