@@ -248,18 +248,9 @@ static void tell_user(struct vcpu *vcpu)
 }
 
 /* A CPU that was not started yet: nothing but userspace can start it, after a signal. */
-static int wait_stopped(struct vcpu *vcpu)
+static bool never(struct vcpu *vcpu)
 {
-	if (compat_immediate_exit(vcpu->run))
-		return -EINTR;
-	set_current_state(TASK_INTERRUPTIBLE);
-	if (!signal_pending(current))
-		schedule();
-	__set_current_state(TASK_RUNNING);
-	if (!signal_pending(current))
-		return -EAGAIN;
-	vcpu->run->exit_reason = KVM_EXIT_INTR;
-	return -EINTR;
+	return false;
 }
 
 int vcpu_run(struct vcpu *vcpu)
@@ -268,7 +259,8 @@ int vcpu_run(struct vcpu *vcpu)
 	int action;
 
 	if (vcpu->mp_state == KVM_MP_STATE_UNINITIALIZED)
-		return wait_stopped(vcpu);
+		return compat_immediate_exit(vcpu->run) ? -EINTR :
+		       halt_wait(vcpu, never) ?: -EAGAIN;
 	vcpu->ran = true;
 	vcpu_load(vcpu);
 	fpu_swap_kvm_fpstate(&vmx->fpu, true);

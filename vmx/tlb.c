@@ -59,6 +59,26 @@ void vcpu_request(struct vcpu *vcpu, unsigned long request)
 	set_bit(__ffs(request), &vcpu->pending);
 }
 
+/* A vCPU whose thread is the caller is not in the guest: it looks before it enters. */
+static void kick_out(struct vcpu *vcpu)
+{
+	int cpu, here = get_cpu();
+
+	cpu = READ_ONCE(vcpu->cpu);
+	if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST && cpu >= 0 && cpu != here)
+		smp_send_reschedule(cpu);
+	put_cpu();
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	/* With a full barrier before its look at who waits: pairs with halt_wait()'s. */
+	rcuwait_wake_up(&vcpu->wait);
+	/* Pairs with the barrier after mode = VCPU_IN_GUEST in run.c. */
+	smp_mb();
+	kick_out(vcpu);
+}
+
 static void acknowledge(void *unused)
 {
 }
@@ -122,19 +142,14 @@ void vm_kill(struct vm *vm, const char *why)
 {
 	unsigned int n = smp_load_acquire(&vm->nr_vcpus); /* pairs with its publication */
 	unsigned int i;
-	int cpu;
 
 	if (xchg(&vm->dead, true))
 		return;
 	pr_err_ratelimited("vellum: a VM cannot go on: %s\n", why);
-	for (i = 0; i < n; i++)
-		vcpu_request(vm->vcpus[i], VCPU_REQ_DEAD);
-	/* No waiting: this may be any context.  Pairs as in kick_all(). */
-	smp_mb();
+	/* No waiting: this may be any context. */
 	for (i = 0; i < n; i++) {
-		cpu = READ_ONCE(vm->vcpus[i]->cpu);
-		if (READ_ONCE(vm->vcpus[i]->mode) == VCPU_IN_GUEST && cpu >= 0)
-			smp_send_reschedule(cpu);
+		vcpu_request(vm->vcpus[i], VCPU_REQ_DEAD);
+		vcpu_kick(vm->vcpus[i]);
 	}
 }
 

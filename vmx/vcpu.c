@@ -91,6 +91,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id, u32 index)
 	vcpu->id = id;
 	vcpu->index = index;
 	mutex_init(&vcpu->mutex);
+	rcuwait_init(&vcpu->wait);
 	reset_state(vcpu);
 	ret = create_parts(vcpu);
 	if (ret) {

@@ -9,6 +9,7 @@
 #define VELLUM_VMX_VCPU_H
 
 #include <linux/preempt.h>
+#include <linux/rcuwait.h>
 #include <linux/signal_types.h>
 #include <asm/fpu/api.h>
 
@@ -62,6 +63,7 @@ struct vcpu {
 	int mode;	       /* enum vcpu_mode; written by the vCPU's thread */
 	int cpu;	       /* that it is loaded on, or -1; written there */
 	u64 tlb_seen;	       /* vm->tlb_gen at its last INVEPT */
+	struct rcuwait wait;   /* its thread sleeps in halt_wait() */
 
 	struct ring ring;
 	struct table_cache tables;
@@ -81,6 +83,13 @@ struct vcpu {
 
 struct vcpu *vcpu_create(struct vm *vm, u32 id, u32 index); /* or ERR_PTR; not yet published */
 void vcpu_destroy(struct vcpu *vcpu);			    /* no thread uses it any more */
+
+/*
+ * The vCPU leaves the guest, or wakes up in halt_wait(), and looks at its
+ * requests and at whatever the caller wrote before.  Does not wait for it; any
+ * context but NMI.
+ */
+void vcpu_kick(struct vcpu *vcpu);
 
 /*
  * KVM_RUN, after uapi/ has set the signal mask: runs the guest until an exit

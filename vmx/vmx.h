@@ -177,7 +177,14 @@ static inline bool event_is_due(const struct vcpu_vmx *vmx)
 void pml_arm(struct vcpu *vcpu);
 void pml_collect(struct vcpu *vcpu); /* while it is armed */
 
-/* tlb.c */
+/*
+ * halt.c: the vCPU's thread sleeps, in KVM_RUN, until @due holds or the VM is
+ * dead: 0; or until a signal: -EINTR with exit_reason KVM_EXIT_INTR.  @due is
+ * called after each vcpu_kick(), and must not sleep.
+ */
+int halt_wait(struct vcpu *vcpu, bool (*due)(struct vcpu *vcpu));
+
+/* tlb.c: a bit of vcpu->pending; who asks another vCPU kicks it afterwards.  Any context. */
 void vcpu_request(struct vcpu *vcpu, unsigned long request);
 /* The vCPU's translations of guest-virtual addresses go. VMCS current, preemption off. */
 void tlb_flush_vpid(struct vcpu *vcpu);
