@@ -21,6 +21,7 @@
 #include <linux/io.h>
 #include <linux/kvm.h>
 #include <linux/kvm_types.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/sched.h>

@@ -4,7 +4,7 @@
  * cannot use.  One mask per word of feature bits, by name.
  *
  * Not here, because the state behind it is not kept yet: XSAVE, AVX and all
- * that builds on them, TSC deadline and adjust, x2APIC, performance counters,
+ * that builds on them, TSC deadline, x2APIC, performance counters,
  * speculation controls, VMX, SMX, MONITOR.
  */
 #include <asm/cpufeature.h>
@@ -25,6 +25,8 @@
 #define LEAF_7_EBX \
 	(F(FSGSBASE) | F(BMI1) | F(SMEP) | F(BMI2) | F(ERMS) | F(INVPCID) | F(RDSEED) | F(ADX) | \
 	 F(SMAP) | F(CLFLUSHOPT) | F(CLWB) | F(SHA_NI))
+/* Works whatever the CPU has: accesses to the MSR exit. */
+#define LEAF_7_EBX_OURS	  F(TSC_ADJUST)
 #define LEAF_7_ECX	  (F(UMIP) | F(RDPID))
 #define LEAF_7_EDX	  F(FSRM)
 #define LEAF_80000001_ECX (F(LAHF_LM) | F(ABM) | F(3DNOWPREFETCH))
@@ -68,7 +70,7 @@ static void mask_leaf_1(struct kvm_cpuid_entry2 *entry)
 static void mask_leaf_7(struct kvm_cpuid_entry2 *entry)
 {
 	entry->eax = 0; /* one sub-leaf */
-	entry->ebx &= LEAF_7_EBX;
+	entry->ebx = (entry->ebx & LEAF_7_EBX) | LEAF_7_EBX_OURS;
 	entry->ecx &= LEAF_7_ECX;
 	entry->edx &= LEAF_7_EDX;
 }
@@ -197,7 +199,7 @@ void cpuid_host_features(struct cpuid_features *features)
 		.edx_80000001 = cpuid_edx(0x80000001) & LEAF_80000001_EDX,
 	};
 	if (cpuid_eax(0) >= 7) {
-		features->ebx_7 = cpuid_ebx(7) & LEAF_7_EBX;
+		features->ebx_7 = (cpuid_ebx(7) & LEAF_7_EBX) | LEAF_7_EBX_OURS;
 		features->ecx_7 = cpuid_ecx(7) & LEAF_7_ECX;
 	}
 }

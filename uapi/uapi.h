@@ -53,6 +53,10 @@ long vcpu_set_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user);
 long vcpu_get_cpuid2(struct vcpu *vcpu, struct kvm_cpuid2 __user *user);
 long vcpu_set_cpuid2(struct vcpu *vcpu, struct kvm_cpuid2 __user *user);
 
+/* What a vCPU, vcpu->mutex held, and a VM are asked about time. */
+long clock_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, unsigned long arg);
+long clock_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg);
+
 /* KVM_GET_STATS_FD of a vCPU, or of the VM itself when @vcpu is NULL. */
 long stats_fd(struct vm *vm, struct vcpu *vcpu);
 

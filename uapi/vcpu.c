@@ -241,6 +241,12 @@ static long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsigned long
 		return vcpu_set_cpuid2(vcpu, user);
 	case KVM_SET_SIGNAL_MASK:
 		return set_signal_mask(vcpu, user);
+	case KVM_SET_TSC_KHZ:
+	case KVM_GET_TSC_KHZ:
+	case KVM_HAS_DEVICE_ATTR:
+	case KVM_GET_DEVICE_ATTR:
+	case KVM_SET_DEVICE_ATTR:
+		return clock_vcpu_ioctl(vcpu, cmd, arg);
 	case KVM_GET_STATS_FD:
 		return stats_fd(vcpu->vm, vcpu);
 	default:

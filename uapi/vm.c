@@ -179,6 +179,9 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return arg > TSS_ADDR_MAX ? -EINVAL : 0;
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return set_identity_map_addr(vm, user);
+	case KVM_SET_TSC_KHZ:
+	case KVM_GET_TSC_KHZ:
+		return clock_vm_ioctl(vm, cmd, arg);
 	case KVM_GET_STATS_FD:
 		return stats_fd(vm, NULL);
 	default:

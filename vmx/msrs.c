@@ -107,8 +107,6 @@ void msrs_reset(struct vcpu *vcpu)
 	msr_reset(&vcpu->msrs, vcpu->id == 0);
 	vmx->dr6 = 0xffff0ff0;
 	vmx->dr7 = 0x400;
-	/* All vCPUs of a VM start with the TSC at 0 when the VM was made. */
-	vmx->tsc_offset = -vcpu->vm->tsc_base;
 }
 
 /* The VMCS field of an MSR, or 0. */
@@ -180,8 +178,8 @@ static int get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 		*value = vmread(msr_field(index));
 	else if (index == MSR_EFER)
 		*value = vmx->efer;
-	else if (index == MSR_IA32_TSC)
-		*value = tsc_guest(vcpu);
+	else if (index == MSR_IA32_TSC || index == MSR_IA32_TSC_ADJUST)
+		return tsc_get_msr(vcpu, index, value);
 	else
 		return msr_get(&vcpu->msrs, index, value);
 	return 0;
@@ -239,8 +237,8 @@ static int set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 		vmwrite(msr_field(index), index == MSR_IA32_SYSENTER_CS ? (u32)value : value);
 	else if (index == MSR_EFER)
 		return set_efer(vcpu, value, host);
-	else if (index == MSR_IA32_TSC)
-		tsc_set_guest(vcpu, value);
+	else if (index == MSR_IA32_TSC || index == MSR_IA32_TSC_ADJUST)
+		return tsc_set_msr(vcpu, index, value, host);
 	else
 		return set_model_msr(vcpu, index, value, host);
 	return 0;

@@ -7,7 +7,6 @@
 
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <asm/tsc.h>
 
 #include "vmx/vmx.h"
 
@@ -63,6 +62,7 @@ static void destroy_parts(struct vcpu *vcpu)
 static void reset_state(struct vcpu *vcpu)
 {
 	msrs_reset(vcpu);
+	tsc_create(vcpu);
 	cpuid_init(&vcpu->cpuid);
 	vcpu->regs[GPR_RDX] = 0x600; /* family 6, as after reset */
 	vcpu->vmx->interrupt = -1;
@@ -123,7 +123,7 @@ struct vm *vm_create(void)
 	kref_init(&vm->refs);
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
-	vm->tsc_base = rdtsc();
+	vm_clock_init(vm);
 	rwlock_init(&vm->mmu.lock);
 	vm->mmu.caps = vmx_mmu_caps();
 	vm->mmu.kind = mmu_choose_kind(vm->mmu.caps, false);

@@ -109,6 +109,12 @@ int vcpu_set_fpu(struct vcpu *vcpu, const struct kvm_fpu *fpu);
 /* All MSRs, vmx/'s and the model's. 0, or -EINVAL: unknown, or a value that faults. */
 int vcpu_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
 int vcpu_set_msr(struct vcpu *vcpu, u32 index, u64 value);
+/* KVM_SET_TSC_KHZ and KVM_GET_TSC_KHZ: 0, the frequency, or -EINVAL, -EIO. */
+int vcpu_set_tsc_khz(struct vcpu *vcpu, unsigned long khz);
+int vcpu_get_tsc_khz(struct vcpu *vcpu);
+/* KVM_VCPU_TSC_OFFSET: the guest's TSC less the host's, scaled. */
+u64 vcpu_get_tsc_offset(struct vcpu *vcpu);
+void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset);
 /* After vcpu->cpuid was replaced. */
 void vcpu_cpuid_changed(struct vcpu *vcpu);
 

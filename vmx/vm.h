@@ -11,11 +11,19 @@
 #include <linux/mutex.h>
 
 #include "mmu/host.h"
+#include "platform/clock.h"
 
 #define VM_MAX_VCPUS   64
 #define VM_MAX_VCPU_ID 256
 
 struct vcpu;
+
+/* The time of a VM's guests. */
+struct vm_clock {
+	spinlock_t lock; /* this, and every vCPU's TSC; interrupts off */
+	struct tsc_write last_write;
+	u32 khz; /* of vCPUs to come */
+};
 
 struct vm {
 	struct mmu mmu;
@@ -37,7 +45,8 @@ struct vm {
 	u64 manual_protect; /* KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | _INITIALLY_SET */
 	bool irqchip;	    /* vCPUs have a local APIC */
 	bool dead;	    /* an invariant broke: every vCPU ioctl answers -EIO */
-	u64 tsc_base;	    /* host TSC at creation: guests of one VM agree */
+
+	struct vm_clock clock;
 };
 
 /* Objects alive in the module: printed at unload, and all zero by then. */
@@ -65,6 +74,12 @@ void vm_drain_pml(struct vm *vm);
  * this returns.
  */
 void vm_update_pml(struct vm *vm);
+
+/* KVM_SET_TSC_KHZ of a VM: of vCPUs to come; 0: the host's.  0 or -EINVAL. */
+int vm_set_tsc_khz(struct vm *vm, unsigned long khz);
+void vm_clock_init(struct vm *vm);
+/* Can a guest's TSC have another frequency than the host's? */
+bool tsc_can_scale(void);
 
 /* The VM cannot be trusted any more: says why once, makes every vCPU exit with -EIO. */
 void vm_kill(struct vm *vm, const char *why);

@@ -142,7 +142,7 @@ static void write_controls(struct vcpu *vcpu)
 	vmwrite(MSR_BITMAP, __pa(vmx_msr_bitmap));
 	vmwrite(EPT_POINTER,
 		env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0));
-	vmwrite(TSC_OFFSET, vmx->tsc_offset);
+	tsc_write_vmcs(vcpu);
 	if (vmx->secondary & SECONDARY_EXEC_ENCLS_EXITING)
 		vmwrite(ENCLS_EXITING_BITMAP, ~0ull);
 	if (vmx->pml)

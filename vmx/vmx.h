@@ -51,6 +51,14 @@ struct io_pending {
 	gpa_t gpa;	  /* INS: where to */
 };
 
+/* The guest's TSC: the host's at @ratio, plus @offset.  Others read it under vm->clock.lock. */
+struct vcpu_tsc {
+	u64 offset;
+	u64 ratio; /* see platform/clock.h; TSC_RATIO_ONE without scaling */
+	u32 khz;
+	u64 adjust; /* IA32_TSC_ADJUST */
+};
+
 struct vcpu_vmx {
 	struct vcpu *vcpu;
 	void *vmcs;
@@ -83,7 +91,7 @@ struct vcpu_vmx {
 	u64 efer;
 	u64 db[4], dr6, dr7;
 	u64 star, lstar, cstar, sfmask, kernel_gs_base;
-	u64 tsc_offset;
+	struct vcpu_tsc tsc;
 
 	struct host_task host;
 	struct fpu_guest fpu;
@@ -192,9 +200,19 @@ void tlb_flush_ept(struct vcpu *vcpu);
 int tlb_init(void);
 void tlb_exit(void);
 
-/* tsc.c: what RDTSC reads in the guest. Setting it: between load and put. */
+/* tsc.c: what RDTSC reads in the guest, now and when the host's TSC shows @host. */
 u64 tsc_guest(const struct vcpu *vcpu);
-void tsc_set_guest(struct vcpu *vcpu, u64 value);
+u64 tsc_guest_at(const struct vcpu *vcpu, u64 host);
+u32 tsc_guest_khz(const struct vcpu *vcpu);
+/* How long the guest's TSC needs for @ticks: nanoseconds, U64_MAX for what does not fit. */
+u64 tsc_ticks_to_ns(const struct vcpu *vcpu, u64 ticks);
+/* A vCPU is made: its TSC is that of the VM's others, or starts at 0. */
+void tsc_create(struct vcpu *vcpu);
+/* Offset and multiplier into the VMCS, which is current. */
+void tsc_write_vmcs(struct vcpu *vcpu);
+/* IA32_TSC and IA32_TSC_ADJUST; between load and put.  0 or -EINVAL. */
+int tsc_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
+int tsc_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host);
 
 /* cr.c: control registers as the guest sees them. */
 u64 vmx_cr0(const struct vcpu *vcpu);

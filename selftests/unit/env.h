@@ -76,6 +76,12 @@ typedef u64 hpa_t;
 #define PTR_ERR(p)	((long)(p))
 #define IS_ERR(p)	IS_ERR_VALUE(p)
 
+/* linux/limits.h, linux/math64.h */
+#ifndef U64_MAX
+#define U64_MAX ((u64)~0ull)
+#endif
+#define mul_u64_u64_shr(a, b, shift) ((u64)((unsigned __int128)(a) * (b) >> (shift)))
+
 /* linux/minmax.h: each argument once. */
 #define min(a, b) \
 	({ \
