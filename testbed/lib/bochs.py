@@ -76,7 +76,8 @@ def port():
 class Bochs:
     """A running Bochs: .output is its standard output, a binary file.
 
-    machine has cpu, cpus and mem; serial is the tty for the guest's COM1, or None
+    machine has cpu, cpus, mem and debugger (a file of commands for Bochs's debugger,
+    which stops at each "xchg %bx, %bx" then; or None); serial is the tty for the guest's COM1, or None
     for the file directory/serial.  close() ends it whatever it does.
     """
 
@@ -86,13 +87,18 @@ class Bochs:
             raise MissingError('Bochs is missing: run testbed/setup')
         values = {'MB': machine.mem, 'CPU': machine.cpu, 'CPUS': machine.cpus, 'DIR': directory,
                   'ROM': rom(), 'COM1': serial or f'{directory}/serial',
-                  'COM1MODE': 'term' if serial else 'file'}
+                  'COM1MODE': 'term' if serial else 'file',
+                  'MARKS': int(bool(machine.debugger))}
         with open(os.path.join(HERE, 'boot/bochsrc'), encoding='ascii') as f:
             rc = f.read()
         for key, value in values.items():
             rc = rc.replace(f'@{key}@', str(value))
         self._write(directory, 'bochsrc', rc)
-        self._write(directory, 'debugger', 'c\n')
+        commands = 'c\n'
+        if machine.debugger:
+            with open(machine.debugger, encoding='ascii') as f:
+                commands = f.read()
+        self._write(directory, 'debugger', commands)
         # Dies with its parent, however that dies; a network of its own keeps the
         # display's ports of two machines apart.
         command = ['setpriv', '--pdeathsig=KILL', bochs, '-q', '-f', f'{directory}/bochsrc',
