@@ -7,7 +7,9 @@
 #include <asm/processor-flags.h>
 
 #include "platform/cpuid.h"
+#include "platform/xsave.h"
 
+#define CPUID_1_ECX_MWAIT	   BIT(3)
 #define CPUID_1_ECX_PCID	   BIT(17)
 #define CPUID_1_ECX_XSAVE	   BIT(26)
 #define CPUID_1_ECX_OSXSAVE	   BIT(27)
@@ -94,6 +96,7 @@ static void table_features(const struct kvm_cpuid_entry2 *entries, u32 nr,
 {
 	const struct kvm_cpuid_entry2 *leaf1 = find_or_zero(entries, nr, 1);
 	const struct kvm_cpuid_entry2 *leaf7 = find_or_zero(entries, nr, 7);
+	const struct kvm_cpuid_entry2 *leafd = find_or_zero(entries, nr, 0xd);
 	const struct kvm_cpuid_entry2 *leaf81 = find_or_zero(entries, nr, 0x80000001);
 
 	cpuid_host_features(features);
@@ -102,6 +105,9 @@ static void table_features(const struct kvm_cpuid_entry2 *entries, u32 nr,
 	features->ebx_7 &= leaf7->ebx;
 	features->ecx_7 &= leaf7->ecx;
 	features->edx_80000001 &= leaf81->edx;
+	features->xcr0 &= leafd->eax | (u64)leafd->edx << 32;
+	if (!(features->ecx_1 & CPUID_1_ECX_XSAVE))
+		features->xcr0 = 0;
 }
 
 static u8 table_maxphyaddr(const struct kvm_cpuid_entry2 *entries, u32 nr)
@@ -120,22 +126,27 @@ static bool table_is_valid(const struct kvm_cpuid_entry2 *entries, u32 nr)
 	return (!linear || linear == 48 || linear == 57) && table_maxphyaddr(entries, nr) <= 52;
 }
 
+static void set_bits(struct cpuid_model *model, const struct cpuid_features *features)
+{
+	model->cr4_guest_bits = cr4_bits(features);
+	model->efer_bits = efer_bits(features);
+	model->xcr0_bits = features->xcr0;
+}
+
 void cpuid_init(struct cpuid_model *model)
 {
 	struct cpuid_features features;
 
 	cpuid_host_features(&features);
-	*model = (struct cpuid_model){
-		.maxphyaddr = MAXPHYADDR_DEFAULT,
-		.cr4_guest_bits = cr4_bits(&features),
-		.efer_bits = efer_bits(&features),
-	};
+	*model = (struct cpuid_model){ .maxphyaddr = MAXPHYADDR_DEFAULT };
+	set_bits(model, &features);
 }
 
 int cpuid_set(struct cpuid_model *model, const struct kvm_cpuid_entry2 *entries, u32 nr)
 {
 	struct cpuid_features features;
 	struct kvm_cpuid_entry2 *copy = NULL;
+	u32 i;
 
 	if (nr > CPUID_MAX_ENTRIES || !table_is_valid(entries, nr))
 		return -EINVAL;
@@ -150,10 +161,11 @@ int cpuid_set(struct cpuid_model *model, const struct kvm_cpuid_entry2 *entries,
 	*model = (struct cpuid_model){
 		.entries = copy,
 		.nr = nr,
-		.maxphyaddr = table_maxphyaddr(entries, nr),
-		.cr4_guest_bits = cr4_bits(&features),
-		.efer_bits = efer_bits(&features),
+		.maxphyaddr = table_maxphyaddr(copy, nr),
 	};
+	set_bits(model, &features);
+	for (i = 0; i < ARRAY_SIZE(model->limits); i++)
+		model->limits[i] = find_or_zero(copy, nr, i << 30)->eax;
 	return 0;
 }
 
@@ -164,19 +176,30 @@ void cpuid_free(struct cpuid_model *model)
 	model->nr = 0;
 }
 
-/* The highest leaf of @function's range; 0 where the table has no such range. */
-static u32 range_limit(const struct cpuid_model *model, u32 function)
+bool cpuid_is_same(const struct cpuid_model *model, const struct kvm_cpuid_entry2 *entries, u32 nr)
 {
-	return find_or_zero(model->entries, model->nr, function & 0xc0000000)->eax;
+	u32 i;
+
+	if (nr != model->nr)
+		return false;
+	for (i = 0; i < nr; i++)
+		if (memcmp(&entries[i], &model->entries[i],
+			   offsetof(struct kvm_cpuid_entry2, padding)))
+			return false;
+	return true;
 }
 
-/* SDM 2A, CPUID: beyond the range's last leaf the highest basic leaf answers. */
-static const struct kvm_cpuid_entry2 *answer(const struct cpuid_model *model, u32 function,
-					     u32 index)
+const struct kvm_cpuid_entry2 *cpuid_entry(const struct cpuid_model *model, u32 function, u32 index)
 {
-	if (function > range_limit(model, function))
-		function = range_limit(model, 0);
 	return find(model->entries, model->nr, function, index) ?: &zero_entry;
+}
+
+const struct kvm_cpuid_entry2 *cpuid_answer(const struct cpuid_model *model, u32 function,
+					    u32 index)
+{
+	if (unlikely(function > model->limits[function >> 30]))
+		function = model->limits[0];
+	return cpuid_entry(model, function, index);
 }
 
 static void put_bit(u32 *word, u32 bit, bool on)
@@ -184,21 +207,39 @@ static void put_bit(u32 *word, u32 bit, bool on)
 	*word = on ? *word | bit : *word & ~bit;
 }
 
-void cpuid_exec(const struct cpuid_model *model, u64 cr4, bool apic_enabled, u32 *eax, u32 *ebx,
-		u32 *ecx, u32 *edx)
+/* Sub-leaf 0: the standard format; sub-leaf 1: the compacted one, where XSAVEC is told. */
+static void follow_xcr0(const struct cpuid_model *model, struct kvm_cpuid_entry2 *entry, u64 xcr0)
 {
-	const struct kvm_cpuid_entry2 *entry = answer(model, *eax, *ecx);
+	if (entry->index == 0)
+		entry->ebx = xsave_size(model->entries, model->nr, xcr0, false);
+	else if (entry->index == 1 && entry->ebx)
+		entry->ebx = xsave_size(model->entries, model->nr, xcr0, true);
+}
 
-	*eax = entry->eax;
-	*ebx = entry->ebx;
-	*ecx = entry->ecx;
-	*edx = entry->edx;
-	if (entry->function == 1) {
-		put_bit(ecx, CPUID_1_ECX_OSXSAVE,
-			(entry->ecx & CPUID_1_ECX_XSAVE) && (cr4 & X86_CR4_OSXSAVE));
-		put_bit(edx, CPUID_1_EDX_APIC, (entry->edx & CPUID_1_EDX_APIC) && apic_enabled);
-	} else if (entry->function == 7 && !entry->index) {
-		put_bit(ecx, CPUID_7_ECX_OSPKE,
-			(entry->ecx & CPUID_7_ECX_PKU) && (cr4 & X86_CR4_PKE));
+struct kvm_cpuid_entry2 cpuid_follow(const struct cpuid_model *model,
+				     const struct kvm_cpuid_entry2 *entry,
+				     const struct cpuid_state *state)
+{
+	struct kvm_cpuid_entry2 now = *entry;
+
+	switch (entry->function) {
+	case 1:
+		put_bit(&now.ecx, CPUID_1_ECX_OSXSAVE,
+			(entry->ecx & CPUID_1_ECX_XSAVE) && (state->cr4 & X86_CR4_OSXSAVE));
+		if (!state->apic)
+			now.edx &= ~(u32)CPUID_1_EDX_APIC;
+		if (state->own_mwait)
+			put_bit(&now.ecx, CPUID_1_ECX_MWAIT, state->mwait);
+		break;
+	case 7:
+		if (!entry->index)
+			put_bit(&now.ecx, CPUID_7_ECX_OSPKE,
+				(entry->ecx & CPUID_7_ECX_PKU) && (state->cr4 & X86_CR4_PKE));
+		break;
+	case 0xd:
+		if (model->xcr0_bits)
+			follow_xcr0(model, &now, state->xcr0);
+		break;
 	}
+	return now;
 }

@@ -39,6 +39,11 @@ static const struct cap caps[] = {
 	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
 	{ KVM_CAP_BINARY_STATS_FD, 1 },
+	{ KVM_CAP_SREGS2, 1 },
+	{ KVM_CAP_XSAVE, 1 },
+	{ KVM_CAP_XSAVE2, sizeof(struct kvm_xsave) },
+	{ KVM_CAP_DEBUGREGS, 1 },
+	{ KVM_CAP_SYNC_REGS, SYNC_FIELDS },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
 	  KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },
 	{ KVM_CAP_DIRTY_LOG_RING, RING_MAX_ENTRIES * sizeof(struct kvm_dirty_gfn) },
@@ -54,6 +59,8 @@ long cap_value(unsigned long cap)
 
 	if (cap == KVM_CAP_TSC_CONTROL || cap == KVM_CAP_VM_TSC_CONTROL)
 		return tsc_can_scale();
+	if (cap == KVM_CAP_XCRS)
+		return boot_cpu_has(X86_FEATURE_XSAVE);
 	for (i = 0; i < ARRAY_SIZE(caps); i++)
 		if (caps[i].cap == cap)
 			return caps[i].value;

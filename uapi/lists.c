@@ -72,14 +72,10 @@ long vcpu_get_cpuid2(struct vcpu *vcpu, struct kvm_cpuid2 __user *user)
 /* A guest that has run may have looked: its CPUID stays as it is. */
 static long replace_cpuid(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 nr)
 {
-	const struct cpuid_model *model = &vcpu->cpuid;
 	int err;
 
-	if (vcpu->ran) {
-		if (nr == model->nr && !memcmp(entries, model->entries, nr * sizeof(*entries)))
-			return 0;
-		return -EINVAL;
-	}
+	if (vcpu->ran)
+		return cpuid_is_same(&vcpu->cpuid, entries, nr) ? 0 : -EINVAL;
 	err = cpuid_set(&vcpu->cpuid, entries, nr);
 	if (!err)
 		vcpu_cpuid_changed(vcpu);

@@ -66,7 +66,11 @@ static long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
 	/* real_blocked keeps a signal that the caller blocks from being dropped as ignored. */
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
-	ret = vcpu_run(vcpu);
+	ret = sync_regs_before(vcpu);
+	if (!ret) {
+		ret = vcpu_run(vcpu);
+		sync_regs_after(vcpu);
+	}
 	if (vcpu->sigset_active) {
 		sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
 		sigemptyset(&current->real_blocked);
@@ -100,118 +104,6 @@ static long set_signal_mask(struct vcpu *vcpu, struct kvm_signal_mask __user *us
 	return 0;
 }
 
-/*
- * A vCPU that was not started waits in KVM_RUN.  The states beyond that would
- * need an interrupt or IPI to end them, and none is delivered yet.
- */
-static long set_mp_state(struct vcpu *vcpu, const struct kvm_mp_state *state)
-{
-	bool valid = state->mp_state == KVM_MP_STATE_RUNNABLE ||
-		     (state->mp_state == KVM_MP_STATE_UNINITIALIZED && vcpu->apic);
-
-	if (!valid)
-		return -EINVAL;
-	vcpu->mp_state = state->mp_state;
-	return 0;
-}
-
-static_assert(sizeof(struct kvm_lapic_state) == KVM_APIC_REG_SIZE);
-
-/* One 32-bit register every 16 bytes, the rest zero. */
-static long get_lapic(struct vcpu *vcpu, struct kvm_lapic_state *state)
-{
-	u32 offset, value;
-
-	if (!vcpu->apic)
-		return -EINVAL;
-	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 16) {
-		value = lapic_read(vcpu->apic, offset);
-		memcpy(state->regs + offset, &value, sizeof(value));
-	}
-	return 0;
-}
-
-static long set_lapic(struct vcpu *vcpu, const struct kvm_lapic_state *state)
-{
-	u32 regs[KVM_APIC_REG_SIZE / 16], i;
-
-	if (!vcpu->apic)
-		return -EINVAL;
-	for (i = 0; i < ARRAY_SIZE(regs); i++)
-		memcpy(&regs[i], state->regs + i * 16, sizeof(regs[i]));
-	return lapic_set(vcpu->apic, regs, ARRAY_SIZE(regs));
-}
-
-/*
- * All ioctls whose argument is one structure of fixed size.  @state is that of
- * the caller, or zero for those that fill it.
- */
-union vcpu_state {
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
-	struct kvm_fpu fpu;
-	struct kvm_mp_state mp;
-	struct kvm_lapic_state lapic;
-};
-
-static long vcpu_get_state(struct vcpu *vcpu, unsigned int cmd, union vcpu_state *state)
-{
-	switch (cmd) {
-	case KVM_GET_REGS:
-		vcpu_get_regs(vcpu, &state->regs);
-		return 0;
-	case KVM_GET_SREGS:
-		vcpu_get_sregs(vcpu, &state->sregs);
-		return 0;
-	case KVM_GET_FPU:
-		vcpu_get_fpu(vcpu, &state->fpu);
-		return 0;
-	case KVM_GET_MP_STATE:
-		state->mp.mp_state = vcpu->mp_state;
-		return 0;
-	default: /* KVM_GET_LAPIC */
-		return get_lapic(vcpu, &state->lapic);
-	}
-}
-
-static long vcpu_set_state(struct vcpu *vcpu, unsigned int cmd, const union vcpu_state *state)
-{
-	switch (cmd) {
-	case KVM_SET_REGS:
-		vcpu_set_regs(vcpu, &state->regs);
-		return 0;
-	case KVM_SET_SREGS:
-		return vcpu_set_sregs(vcpu, &state->sregs);
-	case KVM_SET_FPU:
-		return vcpu_set_fpu(vcpu, &state->fpu);
-	case KVM_SET_MP_STATE:
-		return set_mp_state(vcpu, &state->mp);
-	default: /* KVM_SET_LAPIC */
-		return set_lapic(vcpu, &state->lapic);
-	}
-}
-
-static long vcpu_ioctl_state(struct vcpu *vcpu, unsigned int cmd, void __user *user)
-{
-	union vcpu_state *state = kzalloc(sizeof(*state), GFP_KERNEL_ACCOUNT);
-	bool reads = _IOC_DIR(cmd) == _IOC_READ; /* userspace reads */
-	long err;
-
-	if (!state)
-		return -ENOMEM;
-	if (reads) {
-		err = vcpu_get_state(vcpu, cmd, state);
-		if (!err && copy_to_user(user, state, _IOC_SIZE(cmd)))
-			err = -EFAULT;
-	} else if (copy_from_user(state, user, _IOC_SIZE(cmd))) {
-		err = -EFAULT;
-	} else {
-		err = vcpu_set_state(vcpu, cmd, state);
-	}
-	kfree(state);
-	return err;
-}
-
 /* vcpu->mutex held. */
 static long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 {
@@ -220,17 +112,6 @@ static long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsigned long
 	switch (cmd) {
 	case KVM_RUN:
 		return vcpu_ioctl_run(vcpu, arg);
-	case KVM_GET_REGS:
-	case KVM_SET_REGS:
-	case KVM_GET_SREGS:
-	case KVM_SET_SREGS:
-	case KVM_GET_FPU:
-	case KVM_SET_FPU:
-	case KVM_GET_MP_STATE:
-	case KVM_SET_MP_STATE:
-	case KVM_GET_LAPIC:
-	case KVM_SET_LAPIC:
-		return vcpu_ioctl_state(vcpu, cmd, user);
 	case KVM_GET_MSRS:
 		return vcpu_get_msrs(vcpu, user);
 	case KVM_SET_MSRS:
@@ -250,7 +131,7 @@ static long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsigned long
 	case KVM_GET_STATS_FD:
 		return stats_fd(vcpu->vm, vcpu);
 	default:
-		return -EINVAL;
+		return vcpu_ioctl_state(vcpu, cmd, user);
 	}
 }
 

@@ -123,6 +123,14 @@ void vmx_set_cr8(struct vcpu *vcpu, u64 cr8)
 		vcpu->vmx->cr8 = cr8 & 0xf;
 }
 
+void vmx_put_pdptes(const u64 pdptes[4])
+{
+	vmwrite(GUEST_PDPTR0, pdptes[0]);
+	vmwrite(GUEST_PDPTR1, pdptes[1]);
+	vmwrite(GUEST_PDPTR2, pdptes[2]);
+	vmwrite(GUEST_PDPTR3, pdptes[3]);
+}
+
 int vmx_load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
 	/* Reserved in a present PDPTE: bits 2:1, 8:5 and what no GPA has (SDM 3A 4.4.1). */
@@ -135,10 +143,7 @@ int vmx_load_pdptes(struct vcpu *vcpu, u64 cr3)
 	for (i = 0; i < 4; i++)
 		if ((pdpte[i] & 1) && (pdpte[i] & reserved))
 			return -EFAULT;
-	vmwrite(GUEST_PDPTR0, pdpte[0]);
-	vmwrite(GUEST_PDPTR1, pdpte[1]);
-	vmwrite(GUEST_PDPTR2, pdpte[2]);
-	vmwrite(GUEST_PDPTR3, pdpte[3]);
+	vmx_put_pdptes(pdpte);
 	return 0;
 }
 

@@ -14,6 +14,17 @@
 #define DR6_BD	     BIT(13)
 #define DR6_CAUSES   0xe00full /* B0-B3, BD, BS, BT */
 
+/* Bits that can be written (SDM 3B 18.2.3, 18.2.4); the others are 1 in DR6, 0 in DR7 but for bit 10. */
+static u64 dr6_from(u64 value)
+{
+	return (value & DR6_CAUSES) | DR6_RESERVED;
+}
+
+static u64 dr7_from(u64 value)
+{
+	return (value & 0xffff2bffull) | DR7_ALWAYS_1;
+}
+
 void debug_load_guest(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
@@ -57,10 +68,10 @@ static bool debug_write(struct vcpu_vmx *vmx, int n, u64 value)
 	if (value >> 32)
 		return false;
 	if (n == 6) {
-		vmx->dr6 = (value & DR6_CAUSES) | DR6_RESERVED;
+		vmx->dr6 = dr6_from(value);
 		return true;
 	}
-	vmx->dr7 = (value & 0xffff2bffull) | DR7_ALWAYS_1;
+	vmx->dr7 = dr7_from(value);
 	vmwrite(GUEST_DR7, vmx->dr7);
 	return true;
 }
@@ -122,4 +133,27 @@ int exit_debug(struct vcpu *vcpu)
 	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 	queue_exception(vcpu, DB_VECTOR);
 	return ENTER_AGAIN;
+}
+
+void vcpu_get_debugregs(struct vcpu *vcpu, struct kvm_debugregs *regs)
+{
+	const struct vcpu_vmx *vmx = vcpu->vmx;
+
+	*regs = (struct kvm_debugregs){ .dr6 = vmx->dr6, .dr7 = vmx->dr7 };
+	memcpy(regs->db, vmx->db, sizeof(regs->db));
+}
+
+int vcpu_set_debugregs(struct vcpu *vcpu, const struct kvm_debugregs *regs)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (regs->flags || regs->dr6 >> 32 || regs->dr7 >> 32)
+		return -EINVAL;
+	memcpy(vmx->db, regs->db, sizeof(vmx->db));
+	vmx->dr6 = dr6_from(regs->dr6);
+	vmx->dr7 = dr7_from(regs->dr7);
+	vcpu_load(vcpu);
+	vmwrite(GUEST_DR7, vmx->dr7);
+	vcpu_put(vcpu);
+	return 0;
 }

@@ -23,22 +23,6 @@ void skip_insn(struct vcpu *vcpu)
 			vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DEBUG_BS);
 }
 
-static int exit_cpuid(struct vcpu *vcpu)
-{
-	u32 eax = vcpu->regs[GPR_RAX], ebx, ecx = vcpu->regs[GPR_RCX], edx;
-	bool apic = vcpu->msrs.apic_base & MSR_IA32_APICBASE_ENABLE;
-
-	vcpu->stats.exits_cpuid++;
-	/* The bits of CR4 that CPUID shows are all the host's: in the shadow. */
-	cpuid_exec(&vcpu->cpuid, vcpu->vmx->cr4_shadow, apic, &eax, &ebx, &ecx, &edx);
-	vcpu->regs[GPR_RAX] = eax;
-	vcpu->regs[GPR_RBX] = ebx;
-	vcpu->regs[GPR_RCX] = ecx;
-	vcpu->regs[GPR_RDX] = edx;
-	skip_insn(vcpu);
-	return ENTER_AGAIN;
-}
-
 /* No hypercall is offered: what a guest that tries hears is KVM's word for that. */
 static int exit_vmcall(struct vcpu *vcpu)
 {
@@ -197,9 +181,10 @@ int exit_dispatch(struct vcpu *vcpu)
 	case EXIT_REASON_INVD:
 		skip_insn(vcpu);
 		return ENTER_AGAIN;
-	case EXIT_REASON_RDPMC:	 /* no counters are offered */
-	case EXIT_REASON_XSETBV: /* nor is XSAVE: CR4.OSXSAVE is clear, #UD precedes the exit */
+	case EXIT_REASON_RDPMC: /* no counters are offered */
 		return exit_protection(vcpu);
+	case EXIT_REASON_XSETBV:
+		return exit_xsetbv(vcpu);
 	case EXIT_REASON_VMCLEAR:
 	case EXIT_REASON_VMLAUNCH:
 	case EXIT_REASON_VMPTRLD:

@@ -1,31 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The guest's x87 and SSE state, kept by the kernel's guest-fpstate functions
+ * The guest's x87, SSE and extended state, kept by the kernel's guest-fpstate functions
  * and swapped with the thread's around KVM_RUN.
  *
- * Userspace's struct kvm_fpu goes through the format in which the kernel gives
+ * Userspace's struct kvm_fpu and kvm_xsave go through the format in which the kernel gives
  * and takes such state: what XSAVE leaves out because it is initial would be
  * stale in the state's own memory.
  */
 #include <asm/fpu/api.h>
 #include <asm/fpu/types.h>
 
+#include "platform/xsave.h"
 #include "vmx/vmx.h"
 
 #define FCW_RESET   0x37f
 #define MXCSR_RESET 0x1f80
 
-static unsigned int image_size(const struct vcpu_vmx *vmx)
+/*
+ * What KVM_CAP_XSAVE2 says: no state is offered that would need more, since
+ * what the kernel gives only on request (AMX) is not.
+ */
+#define IMAGE_SIZE sizeof(struct kvm_xsave)
+
+/* Parts that the guest cannot have are not taken, and not given. */
+static u64 image_features(const struct vcpu_vmx *vmx)
 {
-	return max_t(unsigned int, vmx->fpu.uabi_size, sizeof(struct xregs_state));
+	return (vmx->fpu.xfeatures & xsave_supported_xcr0()) | XFEATURE_MASK_FPSSE;
 }
 
 /* All of the guest's state, in the vCPU's buffer for it. */
 static struct xregs_state *image_get(struct vcpu_vmx *vmx)
 {
-	fpu_copy_guest_fpstate_to_uabi(&vmx->fpu, vmx->fpu_image, image_size(vmx),
-				       vmx->fpu.xfeatures, 0);
+	memset(vmx->fpu_image, 0, IMAGE_SIZE);
+	fpu_copy_guest_fpstate_to_uabi(&vmx->fpu, vmx->fpu_image, IMAGE_SIZE, image_features(vmx),
+				       0);
 	return vmx->fpu_image;
+}
+
+static int image_set(struct vcpu_vmx *vmx, const void *image)
+{
+	u32 pkru; /* not offered */
+
+	return fpu_copy_uabi_to_guest_fpstate(&vmx->fpu, image, image_features(vmx), &pkru);
+}
+
+void vcpu_get_xsave(struct vcpu *vcpu, struct kvm_xsave *xsave)
+{
+	memcpy(xsave->region, image_get(vcpu->vmx), IMAGE_SIZE);
+}
+
+int vcpu_set_xsave(struct vcpu *vcpu, const struct kvm_xsave *xsave)
+{
+	return image_set(vcpu->vmx, xsave->region);
 }
 
 void vcpu_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
@@ -50,7 +76,6 @@ int vcpu_set_fpu(struct vcpu *vcpu, const struct kvm_fpu *fpu)
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	struct xregs_state *image = image_get(vmx);
 	struct fxregs_state *fx = &image->i387;
-	u32 pkru;
 
 	fx->cwd = fpu->fcw;
 	fx->swd = fpu->fsw;
@@ -62,8 +87,7 @@ int vcpu_set_fpu(struct vcpu *vcpu, const struct kvm_fpu *fpu)
 	memcpy(fx->st_space, fpu->fpr, sizeof(fpu->fpr));
 	memcpy(fx->xmm_space, fpu->xmm, sizeof(fpu->xmm));
 	image->header.xfeatures |= XFEATURE_MASK_FPSSE;
-	return fpu_copy_uabi_to_guest_fpstate(&vmx->fpu, image,
-					      vmx->fpu.xfeatures | XFEATURE_MASK_FPSSE, &pkru);
+	return image_set(vmx, image);
 }
 
 int guest_fpu_create(struct vcpu *vcpu)
@@ -73,7 +97,9 @@ int guest_fpu_create(struct vcpu *vcpu)
 
 	if (!fpu_alloc_guest_fpstate(&vmx->fpu))
 		return -ENOMEM;
-	vmx->fpu_image = kvzalloc(image_size(vmx), GFP_KERNEL_ACCOUNT);
+	if (vmx->fpu.uabi_size > IMAGE_SIZE)
+		return -EOPNOTSUPP;
+	vmx->fpu_image = kvzalloc(IMAGE_SIZE, GFP_KERNEL_ACCOUNT);
 	if (!vmx->fpu_image)
 		return -ENOMEM;
 	return vcpu_set_fpu(vcpu, &reset);

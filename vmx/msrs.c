@@ -5,6 +5,7 @@
  */
 #include <asm/msr.h>
 
+#include "platform/xsave.h"
 #include "vmx/vmx.h"
 
 unsigned long *vmx_msr_bitmap;
@@ -51,21 +52,6 @@ void msrs_exit(void)
 	free_page((unsigned long)vmx_msr_bitmap);
 }
 
-u32 cpuid_word(const struct cpuid_model *model, u32 leaf, u32 index, unsigned int reg)
-{
-	const struct kvm_cpuid_entry2 *e;
-	u32 i;
-
-	for (i = 0; i < model->nr; i++) {
-		e = &model->entries[i];
-		if (e->function != leaf ||
-		    ((e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) && e->index != index))
-			continue;
-		return reg == 0 ? e->eax : reg == 1 ? e->ebx : reg == 2 ? e->ecx : e->edx;
-	}
-	return 0;
-}
-
 static bool uses_tsc_aux(const struct vcpu_vmx *vmx)
 {
 	return vmx->secondary & SECONDARY_EXEC_ENABLE_RDTSCP;
@@ -107,6 +93,7 @@ void msrs_reset(struct vcpu *vcpu)
 	msr_reset(&vcpu->msrs, vcpu->id == 0);
 	vmx->dr6 = 0xffff0ff0;
 	vmx->dr7 = 0x400;
+	vmx->xcr0 = XCR0_X87;
 }
 
 /* The VMCS field of an MSR, or 0. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Registers for userspace: KVM_GET/SET_REGS and _SREGS.  What is set here is
- * checked so far as KVM checks it; the rest VM entry judges (KVM_EXIT_FAIL_ENTRY).
+ * Registers for userspace: KVM_GET/SET_REGS, _SREGS and _SREGS2.  What is set here
+ * is checked so far as KVM checks it; the rest VM entry judges (KVM_EXIT_FAIL_ENTRY).
  */
 #include "vmx/vmx.h"
 
@@ -95,7 +95,13 @@ static void put_segment(const struct kvm_segment *s, enum segment seg)
 	vmwrite(SEGMENT_FIELD(GUEST_ES_AR_BYTES, seg), access_rights(s, seg));
 }
 
-static void get_segments(struct kvm_sregs *sregs)
+/* SREGS2 is SREGS with another end; all that both have is in the same place. */
+#define SREGS_COMMON offsetof(struct kvm_sregs, interrupt_bitmap)
+
+static_assert(offsetof(struct kvm_sregs, apic_base) == offsetof(struct kvm_sregs2, apic_base));
+static_assert(SREGS_COMMON == offsetof(struct kvm_sregs2, flags));
+
+static void get_segments(struct kvm_sregs2 *sregs)
 {
 	get_segment(&sregs->es, SEG_ES);
 	get_segment(&sregs->cs, SEG_CS);
@@ -111,7 +117,7 @@ static void get_segments(struct kvm_sregs *sregs)
 	sregs->idt.limit = vmread(GUEST_IDTR_LIMIT);
 }
 
-static void put_segments(const struct kvm_sregs *sregs)
+static void put_segments(const struct kvm_sregs2 *sregs)
 {
 	put_segment(&sregs->es, SEG_ES);
 	put_segment(&sregs->cs, SEG_CS);
@@ -127,6 +133,19 @@ static void put_segments(const struct kvm_sregs *sregs)
 	vmwrite(GUEST_IDTR_LIMIT, sregs->idt.limit);
 }
 
+/* Between load and put, all but what the flags stand for. */
+static void get_common(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
+{
+	get_segments(sregs);
+	sregs->cr0 = vmx_cr0(vcpu);
+	sregs->cr2 = vcpu->vmx->cr2;
+	sregs->cr3 = vmread(GUEST_CR3);
+	sregs->cr4 = vmx_cr4(vcpu);
+	sregs->cr8 = vmx_cr8(vcpu);
+	sregs->efer = vcpu->vmx->efer;
+	sregs->apic_base = vcpu->msrs.apic_base;
+}
+
 /* An external interrupt that is on its way to the guest: KVM's interrupt_bitmap. */
 static int pending_interrupt(const struct vcpu_vmx *vmx)
 {
@@ -138,24 +157,41 @@ static int pending_interrupt(const struct vcpu_vmx *vmx)
 void vcpu_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 {
 	int vector = pending_interrupt(vcpu->vmx);
+	struct kvm_sregs2 common = {};
 
-	memset(sregs, 0, sizeof(*sregs));
 	vcpu_load(vcpu);
-	get_segments(sregs);
-	sregs->cr0 = vmx_cr0(vcpu);
-	sregs->cr2 = vcpu->vmx->cr2;
-	sregs->cr3 = vmread(GUEST_CR3);
-	sregs->cr4 = vmx_cr4(vcpu);
-	sregs->cr8 = vmx_cr8(vcpu);
-	sregs->efer = vcpu->vmx->efer;
-	sregs->apic_base = vcpu->msrs.apic_base;
+	get_common(vcpu, &common);
 	vcpu_put(vcpu);
+	memcpy(sregs, &common, SREGS_COMMON);
+	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
 	if (vector >= 0)
 		sregs->interrupt_bitmap[vector / 64] |= 1ull << (vector % 64);
 }
 
+/* Translation goes through the four PDPTEs, which the CPU has loaded (SDM 3A 4.4). */
+static bool uses_pdptes(const struct kvm_sregs2 *sregs)
+{
+	return (sregs->cr0 & X86_CR0_PG) && (sregs->cr4 & X86_CR4_PAE) &&
+	       !(sregs->efer & EFER_LMA);
+}
+
+void vcpu_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
+{
+	memset(sregs, 0, sizeof(*sregs));
+	vcpu_load(vcpu);
+	get_common(vcpu, sregs);
+	if (uses_pdptes(sregs)) {
+		sregs->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+		sregs->pdptrs[0] = vmread(GUEST_PDPTR0);
+		sregs->pdptrs[1] = vmread(GUEST_PDPTR1);
+		sregs->pdptrs[2] = vmread(GUEST_PDPTR2);
+		sregs->pdptrs[3] = vmread(GUEST_PDPTR3);
+	}
+	vcpu_put(vcpu);
+}
+
 /* Long mode wants PAE and LMA, all other modes want neither LMA nor CS.L (SDM 3A 2.2). */
-static bool mode_is_consistent(const struct vcpu *vcpu, const struct kvm_sregs *sregs)
+static bool mode_is_consistent(const struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
 	if ((sregs->efer & EFER_LME) && (sregs->cr0 & X86_CR0_PG))
 		return (sregs->cr4 & X86_CR4_PAE) && (sregs->efer & EFER_LMA) &&
@@ -180,11 +216,11 @@ static int bitmap_vector(const struct kvm_sregs *sregs)
 	return vector;
 }
 
-static bool sregs_are_valid(struct vcpu *vcpu, const struct kvm_sregs *sregs)
+static bool sregs_are_valid(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
 	return cr0_is_valid(sregs->cr0) && cr4_is_valid(vcpu, sregs->cr4) &&
 	       efer_is_valid(vcpu, sregs->efer) && mode_is_consistent(vcpu, sregs) &&
-	       sregs->cr8 <= 15 && bitmap_vector(sregs) != -2;
+	       sregs->cr8 <= 15;
 }
 
 /* Checked and set in one go, the only part of KVM_SET_SREGS that another layer judges. */
@@ -203,44 +239,52 @@ static void put_interrupt(struct vcpu_vmx *vmx, int vector)
 	vmx->interrupt = vector;
 }
 
-int vcpu_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs)
+/* Between load and put, after sregs_are_valid(). */
+static void put_common(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
-	bool pae = (sregs->cr0 & X86_CR0_PG) && (sregs->cr4 & X86_CR4_PAE) &&
-		   !(sregs->efer & EFER_LMA);
-
-	if (!sregs_are_valid(vcpu, sregs) || set_apic_base(vcpu, sregs->apic_base))
-		return -EINVAL;
-	vcpu_load(vcpu);
 	put_segments(sregs);
 	vmx_put_efer(vcpu, sregs->efer);
 	vmx_put_cr0(vcpu, sregs->cr0);
 	vmx_put_cr4(vcpu, sregs->cr4);
 	vmwrite(GUEST_CR3, sregs->cr3);
-	/* Memory may come later: then VM entry finds PDPTEs of zero, and the guest faults. */
-	if (pae)
-		vmx_load_pdptes(vcpu, sregs->cr3);
 	vmx_set_cr8(vcpu, sregs->cr8);
 	vcpu->vmx->cr2 = sregs->cr2;
-	put_interrupt(vcpu->vmx, bitmap_vector(sregs));
+}
+
+int vcpu_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	int vector = bitmap_vector(sregs);
+	struct kvm_sregs2 common = {};
+
+	memcpy(&common, sregs, SREGS_COMMON);
+	if (vector == -2 || !sregs_are_valid(vcpu, &common) ||
+	    set_apic_base(vcpu, sregs->apic_base))
+		return -EINVAL;
+	vcpu_load(vcpu);
+	put_common(vcpu, &common);
+	/* Memory may come later: then VM entry finds PDPTEs of zero, and the guest faults. */
+	if (uses_pdptes(&common))
+		vmx_load_pdptes(vcpu, common.cr3);
+	put_interrupt(vcpu->vmx, vector);
 	vcpu_put(vcpu);
 	return 0;
 }
 
-void vcpu_cpuid_changed(struct vcpu *vcpu)
+int vcpu_set_sregs2(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
-	struct vcpu_vmx *vmx = vcpu->vmx;
-	bool rdtscp = (cpuid_word(&vcpu->cpuid, 0x80000001, 0, 3) & BIT(27)) ||
-		      (cpuid_word(&vcpu->cpuid, 7, 0, 2) & BIT(22)); /* or RDPID */
-	bool invpcid = cpuid_word(&vcpu->cpuid, 7, 0, 1) & BIT(10);
-	u32 allowed = vmx_caps.secondary_allowed;
-	u64 cr4;
+	bool pdptrs = sregs->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
 
+	if ((sregs->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID) ||
+	    (pdptrs && !uses_pdptes(sregs)))
+		return -EINVAL;
+	if (!sregs_are_valid(vcpu, sregs) || set_apic_base(vcpu, sregs->apic_base))
+		return -EINVAL;
 	vcpu_load(vcpu);
-	vmcs_set_secondary(vmx, allowed & SECONDARY_EXEC_ENABLE_RDTSCP, rdtscp);
-	vmcs_set_secondary(vmx, allowed & SECONDARY_EXEC_ENABLE_INVPCID, invpcid);
-	/* What the guest owns of CR4 follows CPUID too; its own bits were read by the old mask. */
-	cr4 = (vmread(GUEST_CR4) & ~vmread(CR4_GUEST_HOST_MASK)) |
-	      (vmread(CR4_READ_SHADOW) & vmread(CR4_GUEST_HOST_MASK));
-	vmx_put_cr4(vcpu, cr4);
+	put_common(vcpu, sregs);
+	if (pdptrs)
+		vmx_put_pdptes(sregs->pdptrs);
+	else if (uses_pdptes(sregs))
+		vmx_load_pdptes(vcpu, sregs->cr3);
 	vcpu_put(vcpu);
+	return 0;
 }

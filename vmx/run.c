@@ -159,6 +159,7 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	write_host_state(vmx);
 	rdmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 	debug_load_guest(vcpu);
+	xsave_load_guest(vcpu);
 	perf_load_guest(vmx);
 	if (read_cr2() != vmx->cr2)
 		write_cr2(vmx->cr2);
@@ -175,6 +176,7 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	mitigate_after_burst();
 	perf_load_host(vmx);
 	vmx->cr2 = read_cr2();
+	xsave_load_host(vcpu);
 	debug_load_host(vcpu);
 	return action;
 }

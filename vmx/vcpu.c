@@ -184,6 +184,7 @@ int vmx_init(void)
 		goto free_msrs;
 	vmx_caps_tell();
 	mitigate_init();
+	xsave_init();
 	preempt_notifier_inc();
 	return 0;
 
@@ -197,6 +198,7 @@ free_tlb:
 void vmx_exit(void)
 {
 	preempt_notifier_dec();
+	xsave_exit();
 	mitigate_exit();
 	vmx_on_exit();
 	msrs_exit();

@@ -104,6 +104,17 @@ void vcpu_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs);
 void vcpu_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
 /* 0, or -EINVAL and nothing changed. */
 int vcpu_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs);
+/* The same without the interrupt bitmap, and with the PDPTEs where they are in use. */
+void vcpu_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs);
+int vcpu_set_sregs2(struct vcpu *vcpu, const struct kvm_sregs2 *sregs);
+void vcpu_get_debugregs(struct vcpu *vcpu, struct kvm_debugregs *regs);
+int vcpu_set_debugregs(struct vcpu *vcpu, const struct kvm_debugregs *regs);
+/* The standard format of XSAVE; also on a CPU without it. */
+void vcpu_get_xsave(struct vcpu *vcpu, struct kvm_xsave *xsave);
+int vcpu_set_xsave(struct vcpu *vcpu, const struct kvm_xsave *xsave);
+/* None, and -EINVAL, where the host has no XSAVE. */
+void vcpu_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
+int vcpu_set_xcrs(struct vcpu *vcpu, const struct kvm_xcrs *xcrs);
 void vcpu_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
 int vcpu_set_fpu(struct vcpu *vcpu, const struct kvm_fpu *fpu);
 /* All MSRs, vmx/'s and the model's. 0, or -EINVAL: unknown, or a value that faults. */

@@ -6,6 +6,8 @@
 #ifndef VELLUM_VMX_VMX_H
 #define VELLUM_VMX_VMX_H
 
+#include <linux/jump_label.h>
+
 #include "vmcs_fields.h"
 #include "vmx/caps.h"
 #include "vmx/on.h"
@@ -91,6 +93,7 @@ struct vcpu_vmx {
 	u64 efer;
 	u64 db[4], dr6, dr7;
 	u64 star, lstar, cstar, sfmask, kernel_gs_base;
+	u64 xcr0;
 	struct vcpu_tsc tsc;
 
 	struct host_task host;
@@ -227,9 +230,16 @@ bool cr4_is_valid(const struct vcpu *vcpu, u64 cr4);
 bool efer_is_valid(const struct vcpu *vcpu, u64 efer);
 /* The PDPTEs of a guest with PAE paging, from its memory. May sleep. 0 or -EFAULT. */
 int vmx_load_pdptes(struct vcpu *vcpu, u64 cr3);
+/* Those that the caller has: VM entry checks them. */
+void vmx_put_pdptes(const u64 pdptes[4]);
 int exit_cr_access(struct vcpu *vcpu);
 /* In 64-bit code: CS.L in long mode. */
 bool vmx_in_64bit(const struct vcpu *vcpu);
+/* The privilege level at which the guest executes. */
+static inline unsigned int vmx_cpl(void)
+{
+	return (vmread(GUEST_SS_AR_BYTES) >> SEG_AR_DPL_SHIFT) & 3;
+}
 
 /* msrs.c */
 int exit_rdmsr(struct vcpu *vcpu);
@@ -241,8 +251,28 @@ void msrs_reset(struct vcpu *vcpu);
 /* The SYSCALL MSRs and TSC_AUX. Preemption off. */
 void msrs_load_guest(struct vcpu *vcpu);
 void msrs_load_host(struct vcpu *vcpu);
-/* CPUID's word @reg (0 = EAX … 3 = EDX) of a leaf that the vCPU has; 0 if it has none. */
-u32 cpuid_word(const struct cpuid_model *model, u32 leaf, u32 index, unsigned int reg);
+
+/* cpuid.c */
+int exit_cpuid(struct vcpu *vcpu);
+
+/* xsave.c: XCR0 around a burst of entries, interrupts off. */
+DECLARE_STATIC_KEY_FALSE(xsave_in_use);
+void xsave_init(void);
+void xsave_exit(void);
+void xsave_switch(const struct vcpu *vcpu, bool to_guest);
+int exit_xsetbv(struct vcpu *vcpu);
+
+static inline void xsave_load_guest(const struct vcpu *vcpu)
+{
+	if (static_branch_unlikely(&xsave_in_use))
+		xsave_switch(vcpu, true);
+}
+
+static inline void xsave_load_host(const struct vcpu *vcpu)
+{
+	if (static_branch_unlikely(&xsave_in_use))
+		xsave_switch(vcpu, false);
+}
 
 /* fpu.c */
 int guest_fpu_create(struct vcpu *vcpu); /* 0 or -errno; destroy is due either way */

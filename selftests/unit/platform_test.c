@@ -8,6 +8,7 @@
 
 #include "platform/lapic.h"
 #include "platform/msr.h"
+#include "platform/xsave.h"
 #include "tap.h"
 
 static struct cpuid_features host = {
@@ -40,12 +41,22 @@ struct answer {
 	u32 a, b, c, d;
 };
 
+static struct answer executed(const struct cpuid_model *model, const struct cpuid_state *state,
+			      u32 leaf, u32 index)
+{
+	const struct kvm_cpuid_entry2 *found = cpuid_answer(model, leaf, index);
+	struct kvm_cpuid_entry2 now = *found;
+
+	if (cpuid_follows_state(found->function))
+		now = cpuid_follow(model, found, state);
+	return (struct answer){ now.eax, now.ebx, now.ecx, now.edx };
+}
+
 static struct answer execute(const struct cpuid_model *model, u64 cr4, u32 leaf, u32 index)
 {
-	struct answer r = { .a = leaf, .c = index };
+	const struct cpuid_state state = { .cr4 = cr4, .xcr0 = XCR0_X87, .apic = true };
 
-	cpuid_exec(model, cr4, true, &r.a, &r.b, &r.c, &r.d);
-	return r;
+	return executed(model, &state, leaf, index);
 }
 
 TEST(cpuid_leaves)
@@ -73,15 +84,95 @@ TEST(cpuid_leaves)
 TEST(cpuid_follows_state)
 {
 	struct cpuid_model model;
-	u32 a = 1, b, c = 0, d;
+	struct cpuid_state state = { .xcr0 = XCR0_X87 };
 
 	cpuid_init(&model);
 	REQUIRE(!cpuid_set(&model, table, ARRAY_SIZE(table)));
 	CHECK_EQ(execute(&model, 0, 1, 0).c, 1u << 26);
 	CHECK_EQ(execute(&model, X86_CR4_OSXSAVE, 1, 0).c, 1u << 26 | 1 << 27);
 	CHECK_EQ(execute(&model, 0, 1, 0).d, 1 << 9);
-	cpuid_exec(&model, 0, false, &a, &b, &c, &d);
-	CHECK_EQ(d, 0); /* the APIC is off */
+	CHECK_EQ(executed(&model, &state, 1, 0).d, 0); /* the APIC is off */
+	CHECK(!(executed(&model, &state, 1, 0).c & 1 << 3));
+	state.own_mwait = true;
+	CHECK(!(executed(&model, &state, 1, 0).c & 1 << 3));
+	state.mwait = true;
+	CHECK(executed(&model, &state, 1, 0).c & 1 << 3);
+	cpuid_free(&model);
+}
+
+static const struct kvm_cpuid_entry2 xsave_table[] = {
+	{ .function = 0, .eax = 0xd },
+	{ .function = 1, .ecx = 1u << 26 },
+	{ .function = 0xd, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 0xe7, .ecx = 2688 },
+	{ .function = 0xd, .index = 1, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 2, .ebx = 1 },
+	{ .function = 0xd, .index = 2, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 256, .ebx = 576 },
+	{ .function = 0xd, .index = 5, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 64, .ebx = 1088 },
+	{ .function = 0xd, .index = 6, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 512, .ebx = 1152 },
+	{ .function = 0xd, .index = 7, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 1024, .ebx = 1664,
+	  .ecx = 2 },
+};
+
+/* What the SDM's tables and real CPUs of that kind say. */
+TEST(xsave_sizes)
+{
+	struct cpuid_state state = { .xcr0 = XCR0_X87 };
+	struct cpuid_model model;
+
+	host.xcr0 = 0xe7;
+	cpuid_init(&model);
+	REQUIRE(!cpuid_set(&model, xsave_table, ARRAY_SIZE(xsave_table)));
+	CHECK_EQ(model.xcr0_bits, 0xe7);
+	CHECK_EQ(executed(&model, &state, 0xd, 0).b, 576);
+	state.xcr0 = 3;
+	CHECK_EQ(executed(&model, &state, 0xd, 0).b, 576);
+	state.xcr0 = 7;
+	CHECK_EQ(executed(&model, &state, 0xd, 0).b, 832);
+	CHECK_EQ(executed(&model, &state, 0xd, 1).b, 832);
+	state.xcr0 = 0xe7;
+	CHECK_EQ(executed(&model, &state, 0xd, 0).b, 2688);
+	CHECK_EQ(executed(&model, &state, 0xd, 0).c, 2688);
+	/* Compacted: 576 + 256 + 64 + 512 = 1408, which is a multiple of 64 already. */
+	CHECK_EQ(executed(&model, &state, 0xd, 1).b, 2432);
+	CHECK_EQ(executed(&model, &state, 0xd, 2).b, 576);
+	CHECK_EQ(xsave_size(xsave_table, ARRAY_SIZE(xsave_table), 0x83, true), 1600);
+	/* The table's own part of what the machine has. */
+	host.xcr0 = 0x7;
+	REQUIRE(!cpuid_set(&model, xsave_table, ARRAY_SIZE(xsave_table)));
+	CHECK_EQ(model.xcr0_bits, 7);
+	host.xcr0 = 0;
+	REQUIRE(!cpuid_set(&model, xsave_table, ARRAY_SIZE(xsave_table)));
+	CHECK_EQ(executed(&model, &state, 0xd, 0).b, 0); /* as it was given */
+	cpuid_free(&model);
+}
+
+TEST(xcr0)
+{
+	CHECK(xcr0_is_valid(1, 0));
+	CHECK(!xcr0_is_valid(0, 7));
+	CHECK(!xcr0_is_valid(2, 7)); /* no x87 */
+	CHECK(xcr0_is_valid(3, 7));
+	CHECK(!xcr0_is_valid(5, 7)); /* AVX without SSE */
+	CHECK(xcr0_is_valid(7, 7));
+	CHECK(!xcr0_is_valid(7, 3));
+	CHECK(!xcr0_is_valid(0x27, 0xe7)); /* a part of AVX-512 */
+	CHECK(!xcr0_is_valid(0xe3, 0xe7)); /* without AVX */
+	CHECK(xcr0_is_valid(0xe7, 0xe7));
+	CHECK(!xcr0_is_valid(1ull << 63 | 1, ~0ull >> 1));
+}
+
+TEST(cpuid_same_table)
+{
+	struct kvm_cpuid_entry2 copy[ARRAY_SIZE(table)];
+	struct cpuid_model model;
+
+	cpuid_init(&model);
+	REQUIRE(!cpuid_set(&model, table, ARRAY_SIZE(table)));
+	memcpy(copy, table, sizeof(table));
+	copy[3].padding[1] = 7;
+	CHECK(cpuid_is_same(&model, copy, ARRAY_SIZE(table)));
+	CHECK(!cpuid_is_same(&model, copy, ARRAY_SIZE(table) - 1));
+	copy[3].edx ^= 1;
+	CHECK(!cpuid_is_same(&model, copy, ARRAY_SIZE(table)));
 	cpuid_free(&model);
 }
 
