@@ -145,7 +145,7 @@ static void write_by_host(struct vcpu *vcpu, u64 value)
 
 static bool has_adjust(const struct vcpu *vcpu)
 {
-	return cpuid_word(&vcpu->cpuid, 7, 0, 1) & CPUID_7_EBX_TSC_ADJUST;
+	return cpuid_entry(&vcpu->cpuid, 7, 0)->ebx & CPUID_7_EBX_TSC_ADJUST;
 }
 
 int tsc_get_msr(struct vcpu *vcpu, u32 index, u64 *value)
