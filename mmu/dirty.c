@@ -136,55 +136,46 @@ void dirty_clear(struct mmu *mmu, struct slot *slot, u64 first, u64 npages,
 	}
 }
 
-/* Pages of one slot that were given back and wait to be armed, 64 at a time. */
-struct rearm_run {
+/* A slot that entries name, and its number; looked up when the number changes. */
+struct named_slot {
 	struct slot *slot; /* logged, or NULL */
-	u32 slot_id;
-	u64 first; /* multiple of 64 */
-	u64 mask;
+	u32 id;
 };
 
-static void run_flush(struct mmu *mmu, struct rearm_run *run, struct tlb_batch *batch)
+static void name_slot(struct named_slot *named, const struct slots *slots, u32 id)
 {
-	if (run->mask)
-		ept_rearm_mask(mmu, run->slot->base + run->first, run->mask, batch);
-	run->mask = 0;
-}
-
-/* The run goes on at word @first of slot @slot_id, if that is a logged slot of now. */
-static void run_move(struct rearm_run *run, const struct slots *slots, u32 slot_id, u64 first)
-{
-	if (!run->slot || slot_id != run->slot_id) {
-		run->slot = slots_by_id(slots, slot_id);
-		run->slot_id = slot_id;
-		if (run->slot && !slot_is_logged(run->slot))
-			run->slot = NULL;
-	}
-	run->first = first;
+	if (named->slot && id == named->id)
+		return;
+	named->id = id;
+	named->slot = slots_by_id(slots, id);
+	if (named->slot && !slot_is_logged(named->slot))
+		named->slot = NULL;
 }
 
 /*
- * Gives back at most @max entries.  What userspace left in an entry is believed
- * no further than that it names a page of a logged slot.  Write lock held.
+ * Gives back at most @max entries, and arms their pages, 64 at a time.  What
+ * userspace left in an entry is believed no further than that it names a page
+ * of a logged slot.  Write lock held.
  */
 static u32 reset_batch(struct mmu *mmu, const struct slots *slots, struct ring *ring, u32 max,
 		       struct tlb_batch *batch)
 {
-	struct rearm_run run = {};
-	u32 slot_id, count = 0;
+	struct named_slot named = {};
+	struct ring_run run;
+	u32 count = 0;
 	u64 rel;
 
-	for (; count < max && ring_take_harvested(ring, &slot_id, &rel); count++) {
-		u64 first = rel & ~63ull;
-
-		if (!run.slot || slot_id != run.slot_id || first != run.first) {
-			run_flush(mmu, &run, batch);
-			run_move(&run, slots, slot_id, first);
-		}
-		if (run.slot && rel < run.slot->npages)
-			run.mask |= BIT_ULL(rel & 63);
+	while (count < max && ring_take_harvested(ring, &run.slot_id, &rel)) {
+		count++;
+		name_slot(&named, slots, run.slot_id);
+		if (!named.slot || rel >= named.slot->npages)
+			continue;
+		run.first = rel & ~63ull;
+		run.width = min(named.slot->npages - run.first, 64ull);
+		run.mask = BIT_ULL(rel & 63);
+		count += ring_take_run(ring, max - count, &run);
+		ept_rearm_mask(mmu, named.slot->base + run.first, run.mask, batch);
 	}
-	run_flush(mmu, &run, batch);
 	return count;
 }
 

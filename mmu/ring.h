@@ -81,13 +81,18 @@ static inline void ring_push(struct ring *ring, u32 slot_id, u64 rel)
 		ring_put(ring, &ring->entries[at & (ring->size - 1)], at, slot_id, rel);
 }
 
+/* Userspace has harvested @entry.  Pairs with its store-release of RESET: it has read the entry. */
+static inline bool ring_is_harvested(const struct kvm_dirty_gfn *entry)
+{
+	return smp_load_acquire(&entry->flags) & KVM_DIRTY_GFN_F_RESET;
+}
+
 /* Takes the oldest entry if userspace has harvested it.  Under the VM's slots_lock. */
 static inline bool ring_take_harvested(struct ring *ring, u32 *slot_id, u64 *rel)
 {
 	struct kvm_dirty_gfn *entry = &ring->entries[ring->tail & (ring->size - 1)];
 
-	/* Pairs with userspace's store-release of RESET: it has read the entry. */
-	if (!(smp_load_acquire(&entry->flags) & KVM_DIRTY_GFN_F_RESET))
+	if (!ring_is_harvested(entry))
 		return false;
 	/* Userspace may set flags in an entry that was never produced. */
 	if (READ_ONCE(ring->head) == ring->tail)
@@ -99,6 +104,38 @@ static inline bool ring_take_harvested(struct ring *ring, u32 *slot_id, u64 *rel
 	/* Pairs with the acquire in ring_used(): the producer fills the entry only after this. */
 	smp_store_release(&ring->tail, ring->tail + 1);
 	return true;
+}
+
+/* Pages @first to @first + @width (64 at most) of a slot; bit i of mask: page @first + i. */
+struct ring_run {
+	u32 slot_id;
+	u64 first, width;
+	u64 mask;
+};
+
+/*
+ * Takes the entries that follow, at most @max, as long as they are harvested
+ * and name pages of @run, and the ring does not wrap; their pages are added to
+ * the mask.  Their number.  Under the VM's slots_lock.
+ */
+static __always_inline u32 ring_take_run(struct ring *ring, u32 max, struct ring_run *run)
+{
+	u32 at = ring->tail & (ring->size - 1);
+	u32 produced = READ_ONCE(ring->head) - ring->tail;
+	struct kvm_dirty_gfn *const from = &ring->entries[at];
+	struct kvm_dirty_gfn *entry = from, *end = from + min3(max, produced, ring->size - at);
+
+	for (; entry < end && ring_is_harvested(entry); entry++) {
+		u64 page = READ_ONCE(entry->offset) - run->first;
+
+		if (READ_ONCE(entry->slot) != run->slot_id || page >= run->width)
+			break;
+		run->mask |= BIT_ULL(page);
+		WRITE_ONCE(entry->flags, 0);
+	}
+	/* Pairs as in ring_take_harvested(). */
+	smp_store_release(&ring->tail, ring->tail + (entry - from));
+	return entry - from;
 }
 
 #endif

@@ -95,6 +95,7 @@ typedef u64 hpa_t;
 		typeof(b) max_b = (b); \
 		max_a > max_b ? max_a : max_b; \
 	})
+#define min3(a, b, c)	 min(min(a, b), c)
 #define min_t(t, a, b)	 min((t)(a), (t)(b))
 #define max_t(t, a, b)	 max((t)(a), (t)(b))
 #define clamp(v, lo, hi) min(max(v, lo), hi)

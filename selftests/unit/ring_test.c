@@ -169,3 +169,75 @@ TEST(giving_back_ends_whatever_userspace_does)
 	CHECK_EQ(taken, 100);
 	ring_destroy(&ring);
 }
+
+/* A ring of SIZE entries in a larger array: whoever goes beyond it is seen. */
+static void run_ring(struct ring *ring, struct kvm_dirty_gfn *entries, u32 at, u32 n)
+{
+	u32 i;
+
+	memset(entries, 0, 2 * SIZE * sizeof(*entries));
+	*ring = (struct ring){ .entries = entries, .size = SIZE, .head = at, .tail = at };
+	for (i = 0; i < n; i++)
+		ring_push(ring, 1, 64 + i);
+	/* Userspace marks everything, also beyond the end, as harvested and in the run. */
+	for (i = 0; i < 2 * SIZE; i++)
+		entries[i].flags = KVM_DIRTY_GFN_F_RESET;
+	for (i = SIZE; i < 2 * SIZE; i++)
+		entries[i] = (struct kvm_dirty_gfn){ KVM_DIRTY_GFN_F_RESET, 1, 64 + i % 64 };
+}
+
+TEST(a_run_ends_where_the_ring_says)
+{
+	static struct kvm_dirty_gfn entries[2 * SIZE];
+	struct ring_run run = { .slot_id = 1, .first = 64, .width = 64 };
+	struct ring ring;
+	u32 i;
+
+	/* At what was produced. */
+	run_ring(&ring, entries, 0, 5);
+	for (i = 5; i < SIZE; i++)
+		entries[i] = entries[4];
+	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 5);
+	CHECK_EQ(run.mask, 0x1f);
+	CHECK_EQ(ring_used(&ring), 0);
+	for (i = 0; i < 5; i++)
+		CHECK_EQ(flags_of(&ring, i), 0);
+
+	/* At the array's end: the rest is the next run's. */
+	run_ring(&ring, entries, SIZE - 3, 5);
+	run.mask = 0;
+	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 3);
+	CHECK_EQ(run.mask, 0x7);
+	CHECK_EQ(ring_used(&ring), 2);
+	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 2);
+	CHECK_EQ(run.mask, 0x1f);
+
+	/* At the caller's bound. */
+	run_ring(&ring, entries, 0, 5);
+	run.mask = 0;
+	CHECK_EQ(ring_take_run(&ring, 2, &run), 2);
+	CHECK_EQ(ring_used(&ring), 3);
+	CHECK_EQ(ring_take_run(&ring, 0, &run), 0);
+}
+
+TEST(a_run_ends_where_another_begins)
+{
+	static struct kvm_dirty_gfn entries[2 * SIZE];
+	struct ring_run run = { .slot_id = 1, .first = 64, .width = 10 };
+	struct ring ring;
+
+	/* A page beyond the width, one before the first, another slot, one not harvested. */
+	run_ring(&ring, entries, 0, 20);
+	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 10);
+	CHECK_EQ(run.mask, 0x3ff);
+	run_ring(&ring, entries, 0, 20);
+	entries[2].offset = 63;
+	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 2);
+	run_ring(&ring, entries, 0, 20);
+	entries[3].slot = 2;
+	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 3);
+	run_ring(&ring, entries, 0, 20);
+	entries[4].flags = KVM_DIRTY_GFN_F_DIRTY;
+	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 4);
+	CHECK_EQ(flags_of(&ring, 4), KVM_DIRTY_GFN_F_DIRTY);
+}
