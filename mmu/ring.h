@@ -81,9 +81,10 @@ static inline void ring_push(struct ring *ring, u32 slot_id, u64 rel)
 		ring_put(ring, &ring->entries[at & (ring->size - 1)], at, slot_id, rel);
 }
 
-/* Userspace has harvested @entry.  Pairs with its store-release of RESET: it has read the entry. */
+/* Userspace has taken over what @entry says. */
 static inline bool ring_is_harvested(const struct kvm_dirty_gfn *entry)
 {
+	/* Pairs with its store-release of RESET: it has read the entry. */
 	return smp_load_acquire(&entry->flags) & KVM_DIRTY_GFN_F_RESET;
 }
 
