@@ -50,6 +50,11 @@ device: setup-test
 	@mkdir -p $B
 	@flock $B/lock $(MAKE) $(quiet) -C selftests/device KSRC=$(call print,source) O=$B/device
 
+fuzz-ioctl: setup
+	$(call say,building the ioctl fuzzer)
+	@mkdir -p $B
+	@flock $B/lock $(MAKE) $(quiet) -C selftests/fuzz/ioctl O=$B/fuzz-ioctl
+
 run: module tools
 	@testbed/machine --kernel $(KERNEL) $(ARGS) -- $B/tools/vellum migrate
 
@@ -83,4 +88,4 @@ clean:
 	@[ ! -e "$(call print,headers)" ] || $(MAKE) --no-print-directory -C $(call print,headers) M=$(CURDIR) clean
 	rm -rf $B
 
-.PHONY: help setup setup-test module tools device run test check format shell load unload install uninstall clean
+.PHONY: help setup setup-test module tools device fuzz-ioctl run test check format shell load unload install uninstall clean

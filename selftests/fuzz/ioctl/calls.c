@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every ioctl that the device, a VM or a vCPU may know: how an argument for it is
+ * made, how often it is called, and which capability promises it. One that is
+ * promised must succeed at least once in a run.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+#define ALWAYS	0
+#define NOBODY	-1
+
+#define DEVICE(NAME, CAP, WEIGHT, ARG)	{ #NAME, NAME, ON_DEVICE, CAP, WEIGHT, ARG, 0, NULL }
+#define VM(NAME, CAP, WEIGHT, ARG)	{ #NAME " (VM)", NAME, ON_VM, CAP, WEIGHT, ARG, 0, NULL }
+#define VCPU(NAME, CAP, WEIGHT, ARG)	{ #NAME " (vCPU)", NAME, ON_VCPU, CAP, WEIGHT, ARG, 0, NULL }
+/* A pair: what GET gives is what SET takes. */
+#define STATE(NAME, CAP, WEIGHT, TAME) \
+	{ "KVM_GET_" #NAME, KVM_GET_##NAME, ON_VCPU, CAP, WEIGHT, arg_state, 0, NULL }, \
+	{ "KVM_SET_" #NAME, KVM_SET_##NAME, ON_VCPU, CAP, WEIGHT, arg_state, KVM_GET_##NAME, TAME }
+
+const struct call calls[] = {
+	DEVICE(KVM_GET_API_VERSION, ALWAYS, 4, arg_none),
+	DEVICE(KVM_CREATE_VM, ALWAYS, 1, arg_none),
+	DEVICE(KVM_CHECK_EXTENSION, ALWAYS, 10, arg_number),
+	DEVICE(KVM_GET_VCPU_MMAP_SIZE, ALWAYS, 4, arg_none),
+	DEVICE(KVM_GET_SUPPORTED_CPUID, ALWAYS, 6, arg_cpuid),
+	DEVICE(KVM_GET_EMULATED_CPUID, ALWAYS, 4, arg_cpuid),
+	DEVICE(KVM_GET_MSR_INDEX_LIST, ALWAYS, 6, arg_msr_list),
+	DEVICE(KVM_GET_MSR_FEATURE_INDEX_LIST, KVM_CAP_GET_MSR_FEATURES, 6, arg_msr_list),
+	DEVICE(KVM_GET_MSRS, KVM_CAP_GET_MSR_FEATURES, 6, arg_msrs),
+	DEVICE(KVM_X86_GET_MCE_CAP_SUPPORTED, KVM_CAP_MCE, 4, arg_state),
+	DEVICE(KVM_HAS_DEVICE_ATTR, KVM_CAP_SYS_ATTRIBUTES, 3, arg_attr),
+	DEVICE(KVM_GET_DEVICE_ATTR, KVM_CAP_SYS_ATTRIBUTES, 3, arg_attr),
+
+	VM(KVM_CHECK_EXTENSION, ALWAYS, 10, arg_number),
+	VM(KVM_CREATE_VCPU, ALWAYS, 6, arg_number),
+	VM(KVM_SET_USER_MEMORY_REGION, ALWAYS, 110, arg_region),
+	VM(KVM_GET_DIRTY_LOG, ALWAYS, 70, arg_get_log),
+	VM(KVM_CLEAR_DIRTY_LOG, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 70, arg_clear_log),
+	VM(KVM_RESET_DIRTY_RINGS, KVM_CAP_DIRTY_LOG_RING, 40, arg_none),
+	VM(KVM_ENABLE_CAP, ALWAYS, 16, arg_cap),
+	VM(KVM_CREATE_IRQCHIP, KVM_CAP_IRQCHIP, 4, arg_none),
+	VM(KVM_SET_TSS_ADDR, KVM_CAP_SET_TSS_ADDR, 8, arg_number),
+	{ "KVM_SET_IDENTITY_MAP_ADDR (VM)", KVM_SET_IDENTITY_MAP_ADDR, ON_VM,
+	  KVM_CAP_SET_IDENTITY_MAP_ADDR, 4, arg_state, 0, NULL },
+	VM(KVM_GET_STATS_FD, KVM_CAP_BINARY_STATS_FD, 6, arg_none),
+	VM(KVM_SET_BOOT_CPU_ID, KVM_CAP_SET_BOOT_CPU_ID, 5, arg_number),
+	VM(KVM_SET_GSI_ROUTING, KVM_CAP_IRQ_ROUTING, 6, arg_routing),
+	{ "KVM_IRQ_LINE (VM)", KVM_IRQ_LINE, ON_VM, NOBODY, 4, arg_state, 0, NULL },
+	{ "KVM_SIGNAL_MSI (VM)", KVM_SIGNAL_MSI, ON_VM, KVM_CAP_SIGNAL_MSI, 6, arg_state, 0, NULL },
+	{ "KVM_GET_CLOCK (VM)", KVM_GET_CLOCK, ON_VM, KVM_CAP_ADJUST_CLOCK, 10, arg_state, 0, NULL },
+	{ "KVM_SET_CLOCK (VM)", KVM_SET_CLOCK, ON_VM, KVM_CAP_ADJUST_CLOCK, 10, arg_state,
+	  KVM_GET_CLOCK, NULL },
+	VM(KVM_X86_SET_MSR_FILTER, KVM_CAP_X86_MSR_FILTER, 10, arg_filter),
+	VM(KVM_SET_TSC_KHZ, KVM_CAP_VM_TSC_CONTROL, 6, arg_number),
+	VM(KVM_GET_TSC_KHZ, KVM_CAP_VM_TSC_CONTROL, 6, arg_none),
+	VM(KVM_SET_NR_MMU_PAGES, NOBODY, 2, arg_number),
+	{ "KVM_IRQFD (VM)", KVM_IRQFD, ON_VM, KVM_CAP_IRQFD, 2, arg_state, 0, NULL },
+	{ "KVM_IOEVENTFD (VM)", KVM_IOEVENTFD, ON_VM, KVM_CAP_IOEVENTFD, 2, arg_state, 0, NULL },
+	{ "KVM_CREATE_DEVICE (VM)", KVM_CREATE_DEVICE, ON_VM, NOBODY, 2, arg_state, 0, NULL },
+	{ "KVM_CREATE_PIT2 (VM)", KVM_CREATE_PIT2, ON_VM, KVM_CAP_PIT2, 2, arg_state, 0, NULL },
+	{ "KVM_GET_IRQCHIP (VM)", KVM_GET_IRQCHIP, ON_VM, NOBODY, 2, arg_state, 0, NULL },
+	VM(KVM_HAS_DEVICE_ATTR, KVM_CAP_VM_ATTRIBUTES, 2, arg_attr),
+
+	VCPU(KVM_RUN, ALWAYS, 200, arg_none),
+	STATE(REGS, ALWAYS, 40, tame_regs),
+	STATE(SREGS, ALWAYS, 40, tame_sregs),
+	STATE(SREGS2, KVM_CAP_SREGS2, 30, tame_sregs),
+	STATE(FPU, ALWAYS, 30, NULL),
+	STATE(XSAVE, KVM_CAP_XSAVE, 25, NULL),
+	{ "KVM_GET_XSAVE2", KVM_GET_XSAVE2, ON_VCPU, KVM_CAP_XSAVE2, 20, arg_state, 0, NULL },
+	STATE(XCRS, KVM_CAP_XCRS, 20, NULL),
+	STATE(DEBUGREGS, KVM_CAP_DEBUGREGS, 25, NULL),
+	STATE(VCPU_EVENTS, KVM_CAP_VCPU_EVENTS, 30, NULL),
+	STATE(MP_STATE, KVM_CAP_MP_STATE, 25, NULL),
+	STATE(LAPIC, KVM_CAP_IRQCHIP, 25, NULL),
+	VCPU(KVM_GET_MSRS, ALWAYS, 30, arg_msrs),
+	VCPU(KVM_SET_MSRS, ALWAYS, 30, arg_msrs),
+	VCPU(KVM_GET_CPUID2, KVM_CAP_EXT_CPUID, 8, arg_cpuid),
+	VCPU(KVM_SET_CPUID2, KVM_CAP_EXT_CPUID, 8, arg_cpuid),
+	VCPU(KVM_SET_SIGNAL_MASK, ALWAYS, 20, arg_signal_mask),
+	VCPU(KVM_GET_STATS_FD, KVM_CAP_BINARY_STATS_FD, 6, arg_none),
+	{ "KVM_SET_GUEST_DEBUG", KVM_SET_GUEST_DEBUG, ON_VCPU, KVM_CAP_SET_GUEST_DEBUG, 20,
+	  arg_state, 0, NULL },
+	{ "KVM_INTERRUPT", KVM_INTERRUPT, ON_VCPU, NOBODY, 20, arg_state, 0, NULL },
+	VCPU(KVM_NMI, KVM_CAP_USER_NMI, 10, arg_none),
+	VCPU(KVM_SMI, KVM_CAP_X86_SMM, 4, arg_none),
+	{ "KVM_TRANSLATE", KVM_TRANSLATE, ON_VCPU, NOBODY, 10, arg_state, 0, NULL },
+	VCPU(KVM_SET_TSC_KHZ, KVM_CAP_TSC_CONTROL, 8, arg_number),
+	VCPU(KVM_GET_TSC_KHZ, KVM_CAP_GET_TSC_KHZ, 8, arg_none),
+	{ "KVM_X86_SETUP_MCE", KVM_X86_SETUP_MCE, ON_VCPU, KVM_CAP_MCE, 8, arg_state, 0, NULL },
+	{ "KVM_X86_SET_MCE", KVM_X86_SET_MCE, ON_VCPU, KVM_CAP_MCE, 8, arg_state, 0, NULL },
+	VCPU(KVM_KVMCLOCK_CTRL, NOBODY, 4, arg_none),
+	VCPU(KVM_ENABLE_CAP, NOBODY, 5, arg_cap),
+	VCPU(KVM_HAS_DEVICE_ATTR, KVM_CAP_VCPU_ATTRIBUTES, 6, arg_attr),
+	VCPU(KVM_GET_DEVICE_ATTR, KVM_CAP_VCPU_ATTRIBUTES, 6, arg_attr),
+	VCPU(KVM_SET_DEVICE_ATTR, KVM_CAP_VCPU_ATTRIBUTES, 6, arg_attr),
+	{ "KVM_TPR_ACCESS_REPORTING", KVM_TPR_ACCESS_REPORTING, ON_VCPU, KVM_CAP_VAPIC, 3,
+	  arg_state, 0, NULL },
+	{ "KVM_GET_NESTED_STATE", KVM_GET_NESTED_STATE, ON_VCPU, KVM_CAP_NESTED_STATE, 3,
+	  arg_state, 0, NULL },
+	/* Numbers that nobody has given out. */
+	{ "0xae37 (VM)", _IO(KVMIO, 0x37), ON_VM, NOBODY, 1, arg_none, 0, NULL },
+	{ "0xae37 (vCPU)", _IO(KVMIO, 0x37), ON_VCPU, NOBODY, 1, arg_none, 0, NULL },
+};
+
+const unsigned int nr_calls = ARRAY_SIZE(calls);
+_Static_assert(ARRAY_SIZE(calls) <= CALLS_MAX, "room in every thread's tally");
+
+const struct call *call_of(unsigned long nr, enum fd_kind on)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_calls; i++)
+		if (calls[i].nr == nr && calls[i].on == on)
+			return &calls[i];
+	abort();
+}
+
+/* The next few allocations of this thread's calls: the nth of them fails. */
+static void fail_begin(struct thread *t)
+{
+	char text[4] = { '0' + 1 + rng_below(&t->rng, 8), '\n' };
+
+	if (pwrite(t->fail_nth, text, 2, 0) == 2)
+		t->failures_asked++;
+}
+
+static void fail_end(struct thread *t)
+{
+	char text[16] = "";
+
+	if (pread(t->fail_nth, text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0)
+		t->failures_made++;
+	/* It may itself be what fails. */
+	while (pwrite(t->fail_nth, "0\n", 2, 0) < 0 && errno == EFAULT)
+		t->failures_made++;
+}
+
+long do_call(struct thread *t, const struct call *call, int fd, unsigned long arg)
+{
+	bool failing = t->fail_nth >= 0 && one_in(&t->rng, 5);
+	long ret;
+
+	if (failing)
+		fail_begin(t);
+	t->in_guest = call->nr == KVM_RUN;
+	ret = ioctl(fd, call->nr, arg);
+	if (ret < 0)
+		ret = -errno;
+	t->in_guest = false;
+	if (failing)
+		fail_end(t);
+	t->tally[call - calls][ret < 0 && -ret < ERRNOS ? -ret : 0]++;
+	t->made++;
+	return ret;
+}
+
+long do_ioctl(struct thread *t, unsigned long nr, enum fd_kind on, int fd, unsigned long arg)
+{
+	return do_call(t, call_of(nr, on), fd, arg);
+}
+
+static const struct call *any_call(struct rng *rng)
+{
+	static _Atomic unsigned int all;
+	unsigned int i, at;
+
+	if (!all) {
+		for (i = 0, at = 0; i < nr_calls; i++)
+			at += calls[i].weight;
+		all = at;
+	}
+	at = rng_below(rng, all);
+	for (i = 0; at >= calls[i].weight; i++)
+		at -= calls[i].weight;
+	return &calls[i];
+}
+
+static bool gives_fd(const struct call *call)
+{
+	return call->nr == KVM_CREATE_VM || call->nr == KVM_CREATE_VCPU ||
+	       call->nr == KVM_GET_STATS_FD;
+}
+
+/* In pieces of any size, from anywhere. */
+static void stats_read(struct thread *t, int fd)
+{
+	char header[24];
+
+	if (pread(fd, header, sizeof(header), 0) == sizeof(header))
+		t->stats_read++;
+	if (pread(fd, t->scratch, rng_below(&t->rng, 4096), odd_number(&t->rng)) > 4096)
+		abort();
+}
+
+void random_call(struct thread *t)
+{
+	struct world *w = &worlds[one_in(&t->rng, 3) ? rng_below(&t->rng, nr_threads) : t->index];
+	const struct call *call = any_call(&t->rng);
+	int v = rng_below(&t->rng, WORLD_VCPUS), fd;
+	enum fd_kind on = one_in(&t->rng, 150) ? rng_below(&t->rng, 3) : call->on;
+	unsigned long arg;
+	long ret;
+
+	if (w->vcpu[v] < 0)
+		v = 0;
+	if (call->nr == KVM_RUN) {
+		if (one_in(&t->rng, 3))
+			guest_start(t, w, v);
+		world_run(w, v)->immediate_exit = one_in(&t->rng, 6);
+	}
+	arg = call->arg(t, w, v, call);
+	fd = on == ON_DEVICE ? device : on == ON_VM ? w->vm : w->vcpu[v];
+	ret = do_call(t, call, fd, arg);
+	if (ret >= 0 && gives_fd(call)) {
+		if (call->nr == KVM_GET_STATS_FD)
+			stats_read(t, ret);
+		close(ret);
+	}
+}
