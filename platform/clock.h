@@ -13,7 +13,7 @@
 
 /* The format of the VMCS's TSC multiplier (SDM 3C 25.6.5): 48 fraction bits. */
 #define TSC_RATIO_BITS 48
-#define TSC_RATIO_ONE  (1ull << TSC_RATIO_BITS)
+#define TSC_RATIO_ONE  BIT_ULL(TSC_RATIO_BITS)
 
 /* @guest_khz / @host_khz, rounded down; 0 where it does not fit: 2^16 and more. */
 u64 tsc_ratio(u32 guest_khz, u32 host_khz);

@@ -145,7 +145,10 @@ TEST(line)
 		last = clock_line_at(&line, tsc);
 	}
 	/* The counter may wrap. */
-	line = (struct clock_line){ .tsc = -50ull, .ratio = TSC_RATIO_ONE, .rate = clock_rate(100000) };
+	line.tsc = -50ull;
+	line.ns = 0;
+	line.ratio = TSC_RATIO_ONE;
+	line.rate = clock_rate(100000);
 	CHECK_EQ(clock_line_at(&line, 50), 1000);
 }
 
