@@ -292,6 +292,16 @@ int host_read_guest(const struct slots *slots, gpa_t gpa, void *to, size_t len)
 	return 0;
 }
 
+void host_poke_guest(const struct slots *slots, gpa_t gpa, u8 value)
+{
+	unsigned long hva;
+	size_t piece;
+	struct slot *slot = guest_piece(slots, gpa, sizeof(value), &hva, &piece);
+
+	if (slot && !(slot->flags & KVM_MEM_READONLY))
+		copy_to_user_nofault((void __user *)hva, &value, sizeof(value));
+}
+
 int host_write_guest(const struct slots *slots, gpa_t gpa, const void *from, size_t len,
 		     struct ring *ring)
 {

@@ -65,6 +65,12 @@ struct slots *host_publish(struct host *host, struct slots *slots);
 int host_read_guest(const struct slots *slots, gpa_t gpa, void *to, size_t len);
 int host_write_guest(const struct slots *slots, gpa_t gpa, const void *from, size_t len,
 		     struct ring *ring);
+/*
+ * Writes one byte if its page is there, in any context whose mm is the VM's.
+ * Not recorded: the caller does that, by host_write_guest(), before a harvest
+ * may be the last.  SRCU lock held.
+ */
+void host_poke_guest(const struct slots *slots, gpa_t gpa, u8 value);
 #endif
 
 #endif

@@ -51,12 +51,14 @@
 
 /* Paravirtual features: each with the code behind it. */
 #define PV_FEATURES \
-	BIT(KVM_FEATURE_NOP_IO_DELAY) /* a port access is a call, and long enough */
+	(BIT(KVM_FEATURE_NOP_IO_DELAY) | /* a port access is a call, and long enough */ \
+	 BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_CLOCKSOURCE2) | \
+	 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) | BIT(KVM_FEATURE_STEAL_TIME))
 
-#define LEAF_XSAVE	0xd
-#define BASIC_MAX	LEAF_XSAVE
-#define EXTENDED_LEAF	0x80000000u
-#define EXTENDED_MAX	0x80000008u
+#define LEAF_XSAVE    0xd
+#define BASIC_MAX     LEAF_XSAVE
+#define EXTENDED_LEAF 0x80000000u
+#define EXTENDED_MAX  0x80000008u
 /* Four EPT levels. */
 #define PHYSICAL_BITS_MAX 48
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Time by ioctl: the TSC's frequency and offset.
+ * Time by ioctl: the TSC's frequency and offset, kvmclock.
  */
 #include <linux/uaccess.h>
 
@@ -37,6 +37,8 @@ long clock_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 		return vcpu_set_tsc_khz(vcpu, arg);
 	case KVM_GET_TSC_KHZ:
 		return vcpu_get_tsc_khz(vcpu);
+	case KVM_KVMCLOCK_CTRL:
+		return vcpu_clock_paused(vcpu);
 	default: /* KVM_HAS_DEVICE_ATTR, KVM_GET_DEVICE_ATTR, KVM_SET_DEVICE_ATTR */
 		return vcpu_attribute(vcpu, cmd, (void __user *)arg);
 	}
@@ -44,7 +46,17 @@ long clock_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 
 long clock_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg)
 {
+	void __user *user = (void __user *)arg;
+	struct kvm_clock_data data;
+
 	switch (cmd) {
+	case KVM_GET_CLOCK:
+		vm_get_clock(vm, &data);
+		return copy_to_user(user, &data, sizeof(data)) ? -EFAULT : 0;
+	case KVM_SET_CLOCK:
+		if (copy_from_user(&data, user, sizeof(data)))
+			return -EFAULT;
+		return vm_set_clock(vm, &data);
 	case KVM_SET_TSC_KHZ:
 		return vm_set_tsc_khz(vm, arg);
 	default: /* KVM_GET_TSC_KHZ */

@@ -51,6 +51,8 @@ static const struct cap caps[] = {
 	{ KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, 1 },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
 	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
+	{ KVM_CAP_ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
+	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
 };
 
 long cap_value(unsigned long cap)

@@ -127,6 +127,7 @@ static long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsigned long
 	case KVM_HAS_DEVICE_ATTR:
 	case KVM_GET_DEVICE_ATTR:
 	case KVM_SET_DEVICE_ATTR:
+	case KVM_KVMCLOCK_CTRL:
 		return clock_vcpu_ioctl(vcpu, cmd, arg);
 	case KVM_GET_STATS_FD:
 		return stats_fd(vcpu->vm, vcpu);
@@ -198,6 +199,7 @@ static long create_locked(struct vm *vm, u32 id)
 	vm->vcpus[vm->nr_vcpus] = vcpu;
 	/* Pairs with the acquires of those who walk vm->vcpus without vm->lock. */
 	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
+	vm_clock_tsc_changed(vm);
 	fd_install(vmfd.fd, vmfd.file);
 	return vmfd.fd;
 }

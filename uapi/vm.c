@@ -181,6 +181,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return set_identity_map_addr(vm, user);
 	case KVM_SET_TSC_KHZ:
 	case KVM_GET_TSC_KHZ:
+	case KVM_GET_CLOCK:
+	case KVM_SET_CLOCK:
 		return clock_vm_ioctl(vm, cmd, arg);
 	case KVM_GET_STATS_FD:
 		return stats_fd(vm, NULL);

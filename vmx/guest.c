@@ -28,6 +28,39 @@ int guest_write(struct vcpu *vcpu, gpa_t gpa, const void *from, size_t len)
 	return ret;
 }
 
+/*
+ * A structure that the guest reads while we write it, within one page: it is
+ * whole if *@version, which is a part of it, was even and the same before and
+ * after.  One record for all, after the last write.
+ */
+int guest_write_versioned(struct vcpu *vcpu, gpa_t gpa, void *data, size_t len, u32 *version)
+{
+	struct host *host = &vcpu->vm->host;
+	int srcu = srcu_read_lock(&host->srcu);
+	const struct slots *slots = srcu_dereference(host->slots, &host->srcu);
+	gpa_t at = gpa + ((void *)version - data);
+	int ret;
+
+	*version = (*version + 1) | 1;
+	ret = host_write_guest(slots, at, version, sizeof(*version), NULL);
+	smp_wmb(); /* with the guest's read of the version after the rest */
+	ret = ret ?: host_write_guest(slots, gpa, data, len, NULL);
+	smp_wmb(); /* with its read of the version before the rest */
+	++*version;
+	ret = ret ?: host_write_guest(slots, at, version, sizeof(*version), &vcpu->ring);
+	srcu_read_unlock(&host->srcu, srcu);
+	return ret;
+}
+
+void guest_poke(struct vcpu *vcpu, gpa_t gpa, u8 value)
+{
+	struct host *host = &vcpu->vm->host;
+	int srcu = srcu_read_lock(&host->srcu);
+
+	host_poke_guest(srcu_dereference(host->slots, &host->srcu), gpa, value);
+	srcu_read_unlock(&host->srcu, srcu);
+}
+
 static int walk_read(void *vcpu, gpa_t gpa, void *to, size_t len)
 {
 	return guest_read(vcpu, gpa, to, len);

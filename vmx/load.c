@@ -24,6 +24,7 @@ static void load_here(struct vcpu *vcpu)
 		/* What this CPU remembers of the guest is from an earlier visit. */
 		tlb_flush_vpid(vcpu);
 		tlb_flush_ept(vcpu);
+		clock_cpu_changed(vcpu);
 	}
 	if (__this_cpu_read(last_loaded) != vcpu) {
 		/* Another guest's branch history is not this one's to feel. */
@@ -42,12 +43,20 @@ void vcpu_forget(struct vcpu *vcpu)
 
 static void sched_in(struct preempt_notifier *notifier, int cpu)
 {
-	load_here(container_of(notifier, struct vcpu_vmx, notifier)->vcpu);
+	struct vcpu_vmx *vmx = container_of(notifier, struct vcpu_vmx, notifier);
+
+	load_here(vmx->vcpu);
+	if (vmx->steal.shown)
+		vcpu_request(vmx->vcpu, VCPU_REQ_STEAL);
 }
 
 static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
-	guest_state_put(container_of(notifier, struct vcpu_vmx, notifier)->vcpu);
+	struct vcpu_vmx *vmx = container_of(notifier, struct vcpu_vmx, notifier);
+
+	guest_state_put(vmx->vcpu);
+	if (vmx->steal.shown)
+		steal_switched_out(vmx->vcpu);
 }
 
 static struct preempt_ops preempt_ops = {

@@ -3,6 +3,7 @@
  * MSRs that the CPU itself uses: those in the VMCS, those of SYSCALL, which
  * the host uses too, and the TSC.  All others are numbers (platform/msr.c).
  */
+#include <uapi/asm/kvm_para.h>
 #include <asm/msr.h>
 
 #include "platform/xsave.h"
@@ -153,6 +154,49 @@ static bool is_canonical(u64 address)
 	return (u64)((s64)(address << 16) >> 16) == address;
 }
 
+/* Those of tsc.c, clock.c and steal.c. */
+static bool is_time_msr(u32 index)
+{
+	switch (index) {
+	case MSR_IA32_TSC:
+	case MSR_IA32_TSC_ADJUST:
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_SYSTEM_TIME:
+	case MSR_KVM_WALL_CLOCK_NEW:
+	case MSR_KVM_SYSTEM_TIME_NEW:
+	case MSR_KVM_STEAL_TIME:
+		return true;
+	}
+	return false;
+}
+
+static int get_time_msr(struct vcpu *vcpu, u32 index, u64 *value)
+{
+	switch (index) {
+	case MSR_IA32_TSC:
+	case MSR_IA32_TSC_ADJUST:
+		return tsc_get_msr(vcpu, index, value);
+	case MSR_KVM_STEAL_TIME:
+		*value = vcpu->vmx->steal.msr;
+		return 0;
+	default:
+		return clock_get_msr(vcpu, index, value);
+	}
+}
+
+static int set_time_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
+{
+	switch (index) {
+	case MSR_IA32_TSC:
+	case MSR_IA32_TSC_ADJUST:
+		return tsc_set_msr(vcpu, index, value, host);
+	case MSR_KVM_STEAL_TIME:
+		return steal_set_msr(vcpu, value);
+	default:
+		return clock_set_msr(vcpu, index, value);
+	}
+}
+
 /* Between load and put. */
 static int get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 {
@@ -165,8 +209,8 @@ static int get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 		*value = vmread(msr_field(index));
 	else if (index == MSR_EFER)
 		*value = vmx->efer;
-	else if (index == MSR_IA32_TSC || index == MSR_IA32_TSC_ADJUST)
-		return tsc_get_msr(vcpu, index, value);
+	else if (is_time_msr(index))
+		return get_time_msr(vcpu, index, value);
 	else
 		return msr_get(&vcpu->msrs, index, value);
 	return 0;
@@ -224,8 +268,8 @@ static int set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 		vmwrite(msr_field(index), index == MSR_IA32_SYSENTER_CS ? (u32)value : value);
 	else if (index == MSR_EFER)
 		return set_efer(vcpu, value, host);
-	else if (index == MSR_IA32_TSC || index == MSR_IA32_TSC_ADJUST)
-		return tsc_set_msr(vcpu, index, value, host);
+	else if (is_time_msr(index))
+		return set_time_msr(vcpu, index, value, host);
 	else
 		return set_model_msr(vcpu, index, value, host);
 	return 0;

@@ -181,6 +181,15 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	return action;
 }
 
+/* Those of vcpu->pending that may sleep.  Each may add a page to the ring, which has room. */
+static void take_slow_requests(struct vcpu *vcpu)
+{
+	if (take_request(vcpu, VCPU_REQ_CLOCK))
+		clock_update(vcpu);
+	if (take_request(vcpu, VCPU_REQ_STEAL))
+		steal_update(vcpu);
+}
+
 /* 0: everything that had to be done is done.  Else an enum exit_action or -errno. */
 static int before_burst(struct vcpu *vcpu)
 {
@@ -199,6 +208,8 @@ static int before_burst(struct vcpu *vcpu)
 		return -EINTR;
 	}
 	cond_resched();
+	if (unlikely(READ_ONCE(vcpu->pending) & VCPU_REQ_SLOW))
+		take_slow_requests(vcpu);
 	return 0;
 }
 
@@ -269,6 +280,7 @@ int vcpu_run(struct vcpu *vcpu)
 	if (!vcpu->apic)
 		vmx_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8));
 
+	steal_begin(vcpu);
 	action = complete_io(vcpu);
 	/* The last exit's reason stays: who sets immediate_exit may have yet to look at it. */
 	if (action == ENTER_AGAIN && compat_immediate_exit(vcpu->run))
@@ -279,6 +291,8 @@ int vcpu_run(struct vcpu *vcpu)
 			action = run_burst(vcpu);
 	}
 
+	if (unlikely(vmx->steal.shown))
+		steal_end(vcpu);
 	tell_user(vcpu);
 	fpu_swap_kvm_fpstate(&vmx->fpu, false);
 	vcpu_put(vcpu);

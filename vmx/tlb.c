@@ -126,16 +126,20 @@ void vm_drain_pml(struct vm *vm)
 		kick_all(vm);
 }
 
-void vm_update_pml(struct vm *vm)
+void vm_request(struct vm *vm, unsigned long request)
 {
 	unsigned int n = smp_load_acquire(&vm->nr_vcpus); /* pairs with its publication */
 	unsigned int i;
 
-	if (!vm->mmu.caps.pml)
-		return;
 	for (i = 0; i < n; i++)
-		vcpu_request(vm->vcpus[i], VCPU_REQ_PML);
+		vcpu_request(vm->vcpus[i], request);
 	kick_all(vm);
+}
+
+void vm_update_pml(struct vm *vm)
+{
+	if (vm->mmu.caps.pml)
+		vm_request(vm, VCPU_REQ_PML);
 }
 
 void vm_kill(struct vm *vm, const char *why)

@@ -116,6 +116,13 @@ void tsc_create(struct vcpu *vcpu)
 	spin_unlock_irqrestore(&clock->lock, flags);
 }
 
+/* kvmclock is read by the TSC: this vCPU's page is stale, perhaps the others' are. */
+static void tell_clock(struct vcpu *vcpu)
+{
+	vcpu_request(vcpu, VCPU_REQ_CLOCK);
+	vm_clock_tsc_changed(vcpu->vm);
+}
+
 /* The guest moves its own counter, and no other.  Between load and put. */
 static void move_guest(struct vcpu *vcpu, u64 by)
 {
@@ -128,6 +135,7 @@ static void move_guest(struct vcpu *vcpu, u64 by)
 	tsc->adjust += by;
 	vmwrite(TSC_OFFSET, tsc->offset);
 	spin_unlock_irqrestore(&clock->lock, flags);
+	tell_clock(vcpu);
 }
 
 static void write_by_host(struct vcpu *vcpu, u64 value)
@@ -139,6 +147,7 @@ static void write_by_host(struct vcpu *vcpu, u64 value)
 	write_synchronised(vcpu, value, true);
 	tsc_write_vmcs(vcpu);
 	spin_unlock_irqrestore(&clock->lock, flags);
+	tell_clock(vcpu);
 }
 
 #define CPUID_7_EBX_TSC_ADJUST BIT(1)
@@ -191,6 +200,7 @@ int vcpu_set_tsc_khz(struct vcpu *vcpu, unsigned long arg)
 	tsc->ratio = ratio;
 	tsc_write_vmcs(vcpu);
 	spin_unlock_irqrestore(&clock->lock, flags);
+	tell_clock(vcpu);
 	vcpu_put(vcpu);
 	return 0;
 }
@@ -215,6 +225,7 @@ void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset)
 	note_write(vcpu, offset, rdtsc(), true);
 	tsc_write_vmcs(vcpu);
 	spin_unlock_irqrestore(&clock->lock, flags);
+	tell_clock(vcpu);
 	vcpu_put(vcpu);
 }
 
@@ -227,10 +238,4 @@ int vm_set_tsc_khz(struct vm *vm, unsigned long arg)
 		return -EINVAL;
 	WRITE_ONCE(vm->clock.khz, khz);
 	return 0;
-}
-
-void vm_clock_init(struct vm *vm)
-{
-	spin_lock_init(&vm->clock.lock);
-	vm->clock.khz = tsc_khz;
 }

@@ -123,7 +123,6 @@ struct vm *vm_create(void)
 	kref_init(&vm->refs);
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
-	vm_clock_init(vm);
 	rwlock_init(&vm->mmu.lock);
 	vm->mmu.caps = vmx_mmu_caps();
 	vm->mmu.kind = mmu_choose_kind(vm->mmu.caps, false);
@@ -133,6 +132,7 @@ struct vm *vm_create(void)
 	ret = host_init(&vm->host, &vm->mmu, discharge);
 	if (ret)
 		goto free_ept;
+	vm_clock_create(vm);
 	atomic_long_inc(&vellum_vms);
 	return vm;
 
@@ -154,6 +154,7 @@ static void vm_free(struct kref *refs)
 	struct vm *vm = container_of(refs, struct vm, refs);
 	unsigned int i;
 
+	vm_clock_destroy(vm);
 	host_exit(&vm->host);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_destroy(vm->vcpus[i]);
@@ -179,15 +180,20 @@ int vmx_init(void)
 	ret = msrs_init();
 	if (ret)
 		goto free_tlb;
-	ret = vmx_on_init();
+	ret = clock_init();
 	if (ret)
 		goto free_msrs;
+	ret = vmx_on_init();
+	if (ret)
+		goto exit_clock;
 	vmx_caps_tell();
 	mitigate_init();
 	xsave_init();
 	preempt_notifier_inc();
 	return 0;
 
+exit_clock:
+	clock_exit();
 free_msrs:
 	msrs_exit();
 free_tlb:
@@ -201,6 +207,7 @@ void vmx_exit(void)
 	xsave_exit();
 	mitigate_exit();
 	vmx_on_exit();
+	clock_exit();
 	msrs_exit();
 	tlb_exit();
 }

@@ -40,12 +40,14 @@ enum vcpu_mode {
 };
 
 /* vcpu->pending: one word of work to be done before the next entry. */
-#define VCPU_REQ_PML  BIT(0) /* PML is to be armed or disarmed */
-#define VCPU_REQ_DEAD BIT(1) /* the VM is dead: -EIO */
-#define VCPU_REQ_VPID BIT(2) /* INVVPID: CR0, CR3, CR4 or EFER was set from outside */
+#define VCPU_REQ_PML   BIT(0) /* PML is to be armed or disarmed */
+#define VCPU_REQ_DEAD  BIT(1) /* the VM is dead: -EIO */
+#define VCPU_REQ_VPID  BIT(2) /* INVVPID: CR0, CR3, CR4 or EFER was set from outside */
+#define VCPU_REQ_CLOCK BIT(8) /* the kvmclock page is to be written */
+#define VCPU_REQ_STEAL BIT(9) /* the steal time page */
 
 /* Those that may sleep: taken up with interrupts on, before a burst of entries. */
-#define VCPU_REQ_SLOW 0
+#define VCPU_REQ_SLOW (VCPU_REQ_CLOCK | VCPU_REQ_STEAL)
 
 struct vcpu {
 	u64 regs[GPR_COUNT]; /* first: entry.S addresses it; RSP is cached from the VMCS */
@@ -123,6 +125,8 @@ int vcpu_set_msr(struct vcpu *vcpu, u32 index, u64 value);
 /* KVM_SET_TSC_KHZ and KVM_GET_TSC_KHZ: 0, the frequency, or -EINVAL, -EIO. */
 int vcpu_set_tsc_khz(struct vcpu *vcpu, unsigned long khz);
 int vcpu_get_tsc_khz(struct vcpu *vcpu);
+/* KVM_KVMCLOCK_CTRL: 0, or -EINVAL where the guest has no clock page. */
+int vcpu_clock_paused(struct vcpu *vcpu);
 /* KVM_VCPU_TSC_OFFSET: the guest's TSC less the host's, scaled. */
 u64 vcpu_get_tsc_offset(struct vcpu *vcpu);
 void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset);

@@ -23,6 +23,15 @@ struct vm_clock {
 	spinlock_t lock; /* this, and every vCPU's TSC; interrupts off */
 	struct tsc_write last_write;
 	u32 khz; /* of vCPUs to come */
+
+	/* kvmclock, see clock.c. */
+	struct clock_line line; /* while @exact */
+	bool exact;		/* the host counts its own time by the TSC */
+	bool stable;		/* and all vCPUs' TSCs are the same */
+	s64 offset;		/* to the host's clock; in use while not @exact */
+	s64 asleep;		/* of the host's, ns, when the line began */
+	u64 wall;		/* MSR_KVM_WALL_CLOCK */
+	struct list_head vms;
 };
 
 struct vm {
@@ -77,9 +86,20 @@ void vm_update_pml(struct vm *vm);
 
 /* KVM_SET_TSC_KHZ of a VM: of vCPUs to come; 0: the host's.  0 or -EINVAL. */
 int vm_set_tsc_khz(struct vm *vm, unsigned long khz);
-void vm_clock_init(struct vm *vm);
+void vm_clock_create(struct vm *vm);
+void vm_clock_destroy(struct vm *vm);
+/* A vCPU's TSC is another now, or there is another vCPU.  May not be called with interrupts off. */
+void vm_clock_tsc_changed(struct vm *vm);
+/* KVM_GET_CLOCK and KVM_SET_CLOCK; 0 or -EINVAL. */
+void vm_get_clock(struct vm *vm, struct kvm_clock_data *data);
+int vm_set_clock(struct vm *vm, const struct kvm_clock_data *data);
 /* Can a guest's TSC have another frequency than the host's? */
 bool tsc_can_scale(void);
+
+/*
+ * Every vCPU has @request (VCPU_REQ_*), and has left the guest since.  Interrupts on.
+ */
+void vm_request(struct vm *vm, unsigned long request);
 
 /* The VM cannot be trusted any more: says why once, makes every vCPU exit with -EIO. */
 void vm_kill(struct vm *vm, const char *why);

@@ -61,6 +61,21 @@ struct vcpu_tsc {
 	u64 adjust; /* IA32_TSC_ADJUST */
 };
 
+/* kvmclock (clock.c): its page, and what is to be written there. */
+struct vcpu_clock {
+	u64 system_time; /* MSR_KVM_SYSTEM_TIME */
+	bool wall_due;	 /* MSR_KVM_WALL_CLOCK was written */
+	bool stopped;	 /* KVM_KVMCLOCK_CTRL */
+};
+
+/* Steal time (steal.c). */
+struct vcpu_steal {
+	u64 msr;
+	bool shown;			  /* the guest was told that it runs */
+	const struct task_struct *thread; /* only compared: of whom @delay is */
+	u64 delay;			  /* its sched_info.run_delay when last looked at */
+};
+
 struct vcpu_vmx {
 	struct vcpu *vcpu;
 	void *vmcs;
@@ -95,6 +110,8 @@ struct vcpu_vmx {
 	u64 star, lstar, cstar, sfmask, kernel_gs_base;
 	u64 xcr0;
 	struct vcpu_tsc tsc;
+	struct vcpu_clock clock;
+	struct vcpu_steal steal;
 
 	struct host_task host;
 	struct fpu_guest fpu;
@@ -217,6 +234,24 @@ void tsc_write_vmcs(struct vcpu *vcpu);
 int tsc_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
 int tsc_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host);
 
+/* clock.c: kvmclock.  The request VCPU_REQ_CLOCK: the vCPU's page is to be written. May sleep. */
+void clock_update(struct vcpu *vcpu);
+/* The vCPU is on another CPU. Preemption off. */
+void clock_cpu_changed(struct vcpu *vcpu);
+/* MSR_KVM_SYSTEM_TIME, MSR_KVM_WALL_CLOCK, old and new.  0 or -EINVAL. */
+int clock_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
+int clock_set_msr(struct vcpu *vcpu, u32 index, u64 value);
+int clock_init(void);
+void clock_exit(void);
+
+/* steal.c: KVM_RUN begins; the request VCPU_REQ_STEAL, may sleep; MSR_KVM_STEAL_TIME. */
+void steal_begin(struct vcpu *vcpu);
+void steal_update(struct vcpu *vcpu);
+int steal_set_msr(struct vcpu *vcpu, u64 value);
+/* While steal.shown: the thread is switched out, from the scheduler; KVM_RUN ends. */
+void steal_switched_out(struct vcpu *vcpu);
+void steal_end(struct vcpu *vcpu);
+
 /* cr.c: control registers as the guest sees them. */
 u64 vmx_cr0(const struct vcpu *vcpu);
 u64 vmx_cr4(const struct vcpu *vcpu);
@@ -297,5 +332,9 @@ int exit_ept_misconfig(struct vcpu *vcpu);
 int guest_translate(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
 int guest_read(struct vcpu *vcpu, gpa_t gpa, void *to, size_t len);
 int guest_write(struct vcpu *vcpu, gpa_t gpa, const void *from, size_t len);
+/* A structure with a version inside, within one page; *@version is raised by 2 or 3. */
+int guest_write_versioned(struct vcpu *vcpu, gpa_t gpa, void *data, size_t len, u32 *version);
+/* One byte, from where nothing may sleep, if it can be; see host_poke_guest(). */
+void guest_poke(struct vcpu *vcpu, gpa_t gpa, u8 value);
 
 #endif

@@ -39,6 +39,7 @@ struct fake_host {
 	int fail_next;		    /* -errno for the next look-up that may sleep */
 	void (*after_lookup)(void); /* between the look-up and its use: races go here */
 	void (*before_copy)(unsigned int index, bool begin); /* a write-protected page is copied */
+	unsigned int pokes, poked; /* writes by copy_to_user_nofault(), the index of the last */
 };
 
 extern struct fake_host fake_host;

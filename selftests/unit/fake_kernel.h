@@ -68,6 +68,8 @@ static inline bool fatal_signal_pending(const struct task_struct *task)
 /* Return how much was not copied. */
 unsigned long copy_from_user(void *to, const void *from, unsigned long n);
 unsigned long copy_to_user(void *to, const void *from, unsigned long n);
+/* Never sleeps: 0, or -EFAULT where the page is not there for writing. */
+long copy_to_user_nofault(void *to, const void *from, unsigned long n);
 #define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
 
 /* Waiting for a reader would be for ever in one thread: it ends the test. */

@@ -216,6 +216,14 @@ TEST(a_copy_to_the_guest_is_recorded)
 	CHECK_EQ(host_write_guest(fixture_slots(&f), ~0ull - 3, bytes, 8, NULL), -EFAULT);
 	CHECK_EQ(host_write_guest(fixture_slots(&f), 0x64000, bytes, 0, NULL), 0);
 	CHECK_EQ(host_read_guest(fixture_slots(&f), 0x77ff8, bytes, 16), 0);
+	/* A poke is written and not told, and stays out of what cannot be written. */
+	host_poke_guest(fixture_slots(&f), 0x6f123, 1);
+	CHECK_EQ(fake_host.pokes, 1);
+	CHECK_EQ(fake_host.poked, 501);
+	CHECK_EQ(high->dirty[0], 1 | 1ul << 9);
+	host_poke_guest(fixture_slots(&f), 0x78000, 1);
+	host_poke_guest(fixture_slots(&f), 0x63fff, 1);
+	CHECK_EQ(fake_host.pokes, 1);
 	CHECK_EQ(host_read_guest(fixture_slots(&f), 0x81fff, bytes, 2), -EFAULT);
 	CHECK_EQ(host_read_guest(fixture_slots(&f), ~0ull, bytes, 2), -EFAULT);
 	fixture_exit(&f);
