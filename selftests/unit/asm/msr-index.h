@@ -13,14 +13,18 @@
 
 #define MSR_IA32_TSC	      0x10
 #define MSR_IA32_APICBASE     0x1b
+#define MSR_IA32_TSC_ADJUST   0x3b
 #define MSR_PLATFORM_INFO     0xce
 #define MSR_IA32_SYSENTER_CS  0x174
 #define MSR_IA32_SYSENTER_ESP 0x175
 #define MSR_IA32_SYSENTER_EIP 0x176
 #define MSR_IA32_MCG_CAP      0x179
 #define MSR_IA32_MCG_STATUS   0x17a
+#define MSR_IA32_MCG_CTL      0x17b
 #define MSR_IA32_MISC_ENABLE  0x1a0
 #define MSR_IA32_CR_PAT	      0x277
+#define MSR_IA32_MC0_CTL2     0x280
+#define MSR_IA32_MC0_CTL      0x400
 #define MSR_EFER	      0xc0000080
 #define MSR_STAR	      0xc0000081
 #define MSR_LSTAR	      0xc0000082
