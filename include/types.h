@@ -15,6 +15,13 @@ typedef u64 hfn_t; /* host frame number */
 
 #define GFN_NONE ((gfn_t)~0ull)
 
+/* An entry of the guest's own page tables as it was read: @size (4 or 8) bytes at @gpa. */
+struct guest_entry {
+	gpa_t gpa;
+	u64 old;
+	u32 size;
+};
+
 /*
  * What must happen before the caller may report success: the SPTEs were
  * changed, but a CPU may still translate by what they said before.

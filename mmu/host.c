@@ -318,3 +318,31 @@ int host_write_guest(const struct slots *slots, gpa_t gpa, const void *from, siz
 	}
 	return 0;
 }
+
+static int set_user_bits(unsigned long hva, const struct guest_entry *entry, u32 bits)
+{
+	u64 old64 = entry->old;
+	u32 old32 = entry->old;
+	int ret;
+
+	if (entry->size == 8)
+		ret = __try_cmpxchg_user((u64 __user *)hva, &old64, old64 | bits, fault64);
+	else
+		ret = __try_cmpxchg_user((u32 __user *)hva, &old32, old32 | bits, fault32);
+	return ret > 0 ? -EAGAIN : ret;
+}
+
+int host_set_guest_bits(const struct slots *slots, const struct guest_entry *entry, u32 bits,
+			struct ring *ring)
+{
+	gfn_t gfn = entry->gpa >> PAGE_SHIFT;
+	struct slot *slot = slots_find(slots, gfn);
+	int ret;
+
+	if (!slot || (slot->flags & KVM_MEM_READONLY))
+		return -EFAULT;
+	ret = set_user_bits(slot_hva(slot, gfn) + offset_in_page(entry->gpa), entry, bits);
+	if (!ret)
+		dirty_record(slot, gfn - slot->base, ring);
+	return ret;
+}

@@ -71,6 +71,13 @@ int host_write_guest(const struct slots *slots, gpa_t gpa, const void *from, siz
  * may be the last.  SRCU lock held.
  */
 void host_poke_guest(const struct slots *slots, gpa_t gpa, u8 value);
+
+/*
+ * Sets @bits in the entry if it is still what it was, as the CPU sets accessed
+ * and dirty bits.  0; -EAGAIN: it is not; -EFAULT.  Otherwise as above.
+ */
+int host_set_guest_bits(const struct slots *slots, const struct guest_entry *entry, u32 bits,
+			struct ring *ring);
 #endif
 
 #endif

@@ -4,8 +4,6 @@
  * event whose delivery an exit interrupted, and the one external interrupt
  * that KVM_SET_SREGS can leave.
  */
-#include <asm/trap_pf.h>
-
 #include "vmx/vmx.h"
 
 /* Event types of the interruption-information fields (SDM 3C table 25-17). */
@@ -30,13 +28,10 @@ void queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 	};
 }
 
-void queue_page_fault(struct vcpu *vcpu, gva_t gva, bool write)
+void queue_page_fault(struct vcpu *vcpu, gva_t gva, u32 error)
 {
-	bool user = (vmread(GUEST_SS_AR_BYTES) >> SEG_AR_DPL_SHIFT & 3) == 3;
-
 	vcpu->vmx->cr2 = gva;
-	queue_exception_error(vcpu, PF_VECTOR,
-			      (write ? X86_PF_WRITE : 0) | (user ? X86_PF_USER : 0));
+	queue_exception_error(vcpu, PF_VECTOR, error);
 }
 
 /* Types whose delivery pushes the RIP of the following instruction: its length counts. */

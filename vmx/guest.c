@@ -4,7 +4,6 @@
  * accesses on the guest's behalf.
  */
 #include "mmu/fault.h"
-#include "platform/gva.h"
 #include "vmx/vmx.h"
 
 int guest_read(struct vcpu *vcpu, gpa_t gpa, void *to, size_t len)
@@ -61,23 +60,27 @@ void guest_poke(struct vcpu *vcpu, gpa_t gpa, u8 value)
 	srcu_read_unlock(&host->srcu, srcu);
 }
 
-static int walk_read(void *vcpu, gpa_t gpa, void *to, size_t len)
+int guest_set_bits(struct vcpu *vcpu, const struct guest_entry *entry, u32 bits)
 {
-	return guest_read(vcpu, gpa, to, len);
+	struct host *host = &vcpu->vm->host;
+	int srcu = srcu_read_lock(&host->srcu);
+	int ret = host_set_guest_bits(srcu_dereference(host->slots, &host->srcu), entry, bits,
+				      &vcpu->ring);
+
+	srcu_read_unlock(&host->srcu, srcu);
+	return ret;
 }
 
-int guest_translate(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
+bool guest_is_memory(struct vcpu *vcpu, gpa_t gpa, bool write)
 {
-	const struct gva_walk walk = {
-		.cr0 = vmx_cr0(vcpu),
-		.cr3 = vmread(GUEST_CR3),
-		.cr4 = vmx_cr4(vcpu),
-		.efer = vcpu->vmx->efer,
-		.read = walk_read,
-		.opaque = vcpu,
-	};
+	struct host *host = &vcpu->vm->host;
+	int srcu = srcu_read_lock(&host->srcu);
+	const struct slot *slot =
+		slots_find(srcu_dereference(host->slots, &host->srcu), gpa >> PAGE_SHIFT);
+	bool ret = slot && !(write && (slot->flags & KVM_MEM_READONLY));
 
-	return gva_translate(&walk, gva, gpa);
+	srcu_read_unlock(&host->srcu, srcu);
+	return ret;
 }
 
 static int resolve(struct vcpu *vcpu, const struct fault *fault)

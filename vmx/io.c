@@ -8,14 +8,6 @@
  */
 #include "vmx/vmx.h"
 
-/* A string instruction: its memory operand and how much of it is done at once. */
-struct string_io {
-	gpa_t gpa;
-	u64 mask; /* of the address size, for the counter and the index registers */
-	u64 done; /* elements */
-	bool rep, down;
-};
-
 static void *pio_data(struct vcpu *vcpu)
 {
 	return (void *)vcpu->run + KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
@@ -56,104 +48,142 @@ static void expect_in(struct vcpu *vcpu, u64 qualification, int (*complete)(stru
 	io->complete = complete;
 	io->rip = vmread(GUEST_RIP);
 	io->size = IO_ACCESS_SIZE(qualification);
-	io->count = 1;
 }
 
-/* One bit of the address-size field a doubling: 16, 32, 64 bits (SDM 3C table 28-8). */
-static u64 address_mask(void)
-{
-	unsigned int bits = 16u << ((vmread(VMX_INSTRUCTION_INFO) >> 7) & 3);
+/*
+ * A string instruction, as the exit's VMCS fields and the registers describe
+ * it: the fields stand until the next entry, registers may be userspace's.
+ */
+struct string_io {
+	struct operand op; /* of all elements */
+	unsigned int bits; /* of the address */
+	u32 size, count;   /* of one element; how many at once */
+	bool in, rep, down;
+};
 
-	return bits >= 64 ? ~0ull : (1ull << bits) - 1;
+static struct string_io string_read(struct vcpu *vcpu, u64 qualification)
+{
+	u32 info = vmread(VMX_INSTRUCTION_INFO);
+	struct string_io s = {
+		.bits = 16u << ((info >> 7) & 3), /* SDM 3C table 28-8 */
+		.size = IO_ACCESS_SIZE(qualification),
+		.in = qualification & IO_ACCESS_IN,
+		.rep = qualification & IO_ACCESS_REP,
+		.down = vmread(GUEST_RFLAGS) & X86_EFLAGS_DF,
+	};
+	u64 index = vcpu->regs[s.in ? GPR_RDI : GPR_RSI];
+
+	s.op.seg = s.in ? INSN_ES : (info >> 15) & 7;
+	s.op.offset = index & insn_address_mask(s.bits);
+	s.op.write = s.in;
+	return s;
 }
 
-static u64 masked_add(u64 old, u64 add, u64 mask)
+/*
+ * How many elements go at once: what @limit, the counter and the page of the
+ * first one leave.  Downwards, and across pages, one.  0: the counter is 0.
+ */
+static int string_batch(struct vcpu *vcpu, struct string_io *s, u32 limit)
 {
-	u64 sum = (old & mask) + add;
+	u64 counter = vcpu->regs[GPR_RCX] & insn_address_mask(s->bits);
+	gva_t gva;
+	int ret;
 
-	/* 32-bit results clear the upper half, 16-bit ones leave the rest alone. */
-	return mask == U32_MAX ? (u32)sum : (old & ~mask) | (sum & mask);
-}
-
-/* How many elements this exit does: what is left of the page. 0, or -EFAULT: not mapped. */
-static int string_begin(struct vcpu *vcpu, u64 qualification, struct string_io *s)
-{
-	u32 size = IO_ACCESS_SIZE(qualification);
-	gva_t gva = vmread(GUEST_LINEAR_ADDRESS);
-	u64 left;
-
-	s->mask = address_mask();
-	s->rep = qualification & IO_ACCESS_REP;
-	s->down = vmread(GUEST_RFLAGS) & X86_EFLAGS_DF;
-	s->done = 1;
-	if (s->rep && !s->down) {
-		left = (PAGE_SIZE - offset_in_page(gva)) / size;
-		s->done = min_t(u64, vcpu->regs[GPR_RCX] & s->mask, left);
+	s->count = s->rep && !counter ? 0 : 1;
+	s->op.size = s->size;
+	ret = s->count ? guest_linear(vcpu, &s->op, &gva) : 0;
+	if (ret || !s->rep || s->down || !s->count)
+		return ret;
+	s->count = (PAGE_SIZE - offset_in_page(gva)) / s->size;
+	s->count = max_t(u64, min3((u64)s->count, counter, (u64)limit), 1);
+	s->op.size = s->count * s->size;
+	/* Not beyond the segment's end, nor the address's: then the faulting one is the first. */
+	if (s->op.offset + s->op.size - 1 > insn_address_mask(s->bits) ||
+	    !guest_can_address(vcpu, &s->op, &gva)) {
+		s->count = 1;
+		s->op.size = s->size;
 	}
-	return guest_translate(vcpu, gva, &s->gpa);
+	return 0;
+}
+
+/* Between the data page and the guest's memory. */
+static int string_copy(struct vcpu *vcpu, const struct string_io *s, const struct span *span)
+{
+	void *data = pio_data(vcpu);
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < span->nr && !ret; i++) {
+		const struct piece *piece = &span->piece[i];
+
+		if (s->in)
+			ret = guest_write(vcpu, piece->gpa, data, piece->len);
+		else
+			ret = guest_read(vcpu, piece->gpa, data, piece->len);
+		data += piece->len;
+	}
+	return ret ? -EOPNOTSUPP : 0;
 }
 
 /* The instruction is over, or, with a count left, starts again with the rest. */
-static void string_advance(struct vcpu *vcpu, const struct string_io *s, u32 size,
-			   enum vcpu_reg index)
+static void string_done(struct vcpu *vcpu, const struct string_io *s)
 {
-	u64 step = s->done * size;
+	u64 *index = &vcpu->regs[s->in ? GPR_RDI : GPR_RSI], *rcx = &vcpu->regs[GPR_RCX];
+	u64 step = (u64)s->count * s->size;
 
-	vcpu->regs[index] = masked_add(vcpu->regs[index], s->down ? -step : step, s->mask);
+	*index = insn_advance(*index, s->down ? -step : step, s->bits);
 	if (s->rep) {
-		vcpu->regs[GPR_RCX] = masked_add(vcpu->regs[GPR_RCX], -s->done, s->mask);
-		if (vcpu->regs[GPR_RCX] & s->mask)
+		*rcx = insn_advance(*rcx, -(u64)s->count, s->bits);
+		if (*rcx & insn_address_mask(s->bits))
 			return;
 	}
 	skip_insn(vcpu);
 }
 
-/* What the exit's VMCS fields say stands: nothing was entered since. */
+static int string_outcome(struct vcpu *vcpu, int ret)
+{
+	return ret == -EOPNOTSUPP ? mmio_impossible(vcpu) : ENTER_AGAIN;
+}
+
+/* Userspace may have changed the counter: no more is taken than it gave, and no more than fits. */
 static int complete_ins(struct vcpu *vcpu)
 {
-	u64 qualification = vmread(EXIT_QUALIFICATION);
-	struct io_pending *io = &vcpu->vmx->io;
-	struct string_io s;
+	struct string_io s = string_read(vcpu, vmread(EXIT_QUALIFICATION));
+	struct span span = {};
+	int ret;
 
 	if (!io_is_current(vcpu))
 		return ENTER_AGAIN;
-	s = (struct string_io){
-		.mask = address_mask(),
-		.done = io->count,
-		.rep = qualification & IO_ACCESS_REP,
-		.down = vmread(GUEST_RFLAGS) & X86_EFLAGS_DF,
-	};
-	if (guest_write(vcpu, io->gpa, pio_data(vcpu), io->count * io->size))
-		return mmio_impossible(vcpu);
-	string_advance(vcpu, &s, io->size, GPR_RDI);
-	return ENTER_AGAIN;
+	ret = string_batch(vcpu, &s, vcpu->vmx->io.count);
+	if (!ret && s.count)
+		ret = guest_span(vcpu, &s.op, &span);
+	ret = ret ?: string_copy(vcpu, &s, &span);
+	if (!ret)
+		string_done(vcpu, &s);
+	return string_outcome(vcpu, ret);
 }
 
 static int string_exit(struct vcpu *vcpu, u64 qualification)
 {
-	u32 size = IO_ACCESS_SIZE(qualification);
-	struct string_io s;
+	struct string_io s = string_read(vcpu, qualification);
+	struct span span = {};
+	int ret = string_batch(vcpu, &s, PAGE_SIZE);
 
-	if ((qualification & IO_ACCESS_REP) && !(vcpu->regs[GPR_RCX] & address_mask())) {
-		skip_insn(vcpu);
+	if (!ret && s.count)
+		ret = guest_span(vcpu, &s.op, &span);
+	if (!ret && !s.in)
+		ret = string_copy(vcpu, &s, &span);
+	if (ret)
+		return string_outcome(vcpu, ret);
+	if (!s.in || !s.count)
+		string_done(vcpu, &s);
+	if (!s.count)
 		return ENTER_AGAIN;
-	}
-	if (offset_in_page(vmread(GUEST_LINEAR_ADDRESS)) + size > PAGE_SIZE)
-		return mmio_impossible(vcpu); /* nobody crosses a page by one port access */
-	if (string_begin(vcpu, qualification, &s)) {
-		queue_page_fault(vcpu, vmread(GUEST_LINEAR_ADDRESS), qualification & IO_ACCESS_IN);
-		return ENTER_AGAIN;
-	}
-	if (qualification & IO_ACCESS_IN) {
+	if (s.in) {
 		expect_in(vcpu, qualification, complete_ins);
-		vcpu->vmx->io.count = s.done;
-		vcpu->vmx->io.gpa = s.gpa;
-		return tell_io(vcpu, qualification, s.done);
+		vcpu->vmx->io.count = s.count;
 	}
-	if (guest_read(vcpu, s.gpa, pio_data(vcpu), s.done * size))
-		return mmio_impossible(vcpu);
-	string_advance(vcpu, &s, size, GPR_RSI);
-	return tell_io(vcpu, qualification, s.done);
+	return tell_io(vcpu, qualification, s.count);
 }
 
 int exit_io(struct vcpu *vcpu)

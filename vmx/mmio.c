@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An access to what is not memory: the instruction is fetched and decoded, and
- * the local APIC or userspace answers it.
+ * An access to what is not memory: the instruction is fetched, decoded and
+ * carried out here, and the local APIC or userspace answers its accesses.
+ *
+ * What it reads comes first, piece by piece; then its registers are committed;
+ * then it writes.  Between two accesses that userspace answers, KVM_RUN
+ * returns: struct emulation holds how far it got.
  */
 #include <asm/apicdef.h>
 #include <asm/msr-index.h>
 
+#include "platform/gva.h"
 #include "vmx/vmx.h"
-
-struct code {
-	u8 bytes[INSN_MAX];
-	unsigned int n;
-};
 
 /* 16, 32 or 64. */
 static unsigned int code_bits(struct vcpu *vcpu)
@@ -33,27 +33,38 @@ static int fetch_page(struct vcpu *vcpu, gva_t gva, struct code *code)
 {
 	unsigned int len = min_t(u64, INSN_MAX - code->n, PAGE_SIZE - offset_in_page(gva));
 	gpa_t gpa;
-	int ret = guest_translate(vcpu, gva, &gpa);
+	int ret = guest_translate(vcpu, gva, GVA_FETCH, &gpa);
 
-	ret = ret ?: guest_read(vcpu, gpa, code->bytes + code->n, len);
-	if (!ret)
-		code->n += len;
-	return ret;
+	if (ret)
+		return ret;
+	if (guest_read(vcpu, gpa, code->bytes + code->n, len))
+		return -EOPNOTSUPP;
+	code->n += len;
+	return 0;
 }
 
+/* 0, -EAGAIN with an event queued, -EOPNOTSUPP. */
 static int fetch_and_decode(struct vcpu *vcpu, struct code *code, struct insn *insn)
 {
 	unsigned int bits = code_bits(vcpu);
 	gva_t gva = code_address(bits);
-	int ret = fetch_page(vcpu, gva, code);
+	int ret;
 
+	code->n = 0;
+	ret = fetch_page(vcpu, gva, code);
 	if (ret)
 		return ret;
 	ret = insn_decode(code->bytes, code->n, bits, insn);
-	if (ret != -EAGAIN || code->n == INSN_MAX)
-		return ret;
-	ret = fetch_page(vcpu, gva + code->n, code);
-	return ret ?: insn_decode(code->bytes, code->n, bits, insn);
+	if (ret == -EAGAIN) {
+		ret = fetch_page(vcpu, gva + code->n, code);
+		ret = ret ?: insn_decode(code->bytes, code->n, bits, insn);
+	}
+	/* No CPU executes it: another one has just written it. */
+	if (ret == -EILSEQ) {
+		queue_exception(vcpu, UD_VECTOR);
+		return -EAGAIN;
+	}
+	return ret;
 }
 
 /* The instruction is beyond us: userspace gets its bytes. */
@@ -78,107 +89,270 @@ int mmio_impossible(struct vcpu *vcpu)
 	return emulation_failed(vcpu, &none);
 }
 
-static void finish_load(struct vcpu *vcpu, const struct insn *insn, u64 data)
-{
-	unsigned int reg = insn->high_byte ? insn->reg & 3 : insn->reg;
-
-	gpr_write(vcpu, reg, insn_load_result(insn, gpr_read(vcpu, reg), data));
-}
-
-static u64 store_value(const struct vcpu *vcpu, const struct insn *insn)
-{
-	unsigned int reg = insn->high_byte ? insn->reg & 3 : insn->reg;
-
-	return insn_store_value(insn, insn->has_imm ? 0 : gpr_read(vcpu, reg));
-}
-
-/* VM_EXIT_INSTRUCTION_LEN is not given for EPT violations (SDM 3C 28.2.5): ours is. */
-static void skip_decoded(struct vcpu *vcpu, const struct insn *insn)
-{
-	u64 rip = vmread(GUEST_RIP) + insn->len;
-
-	vmwrite(GUEST_RIP, vmx_in_64bit(vcpu) ? rip : (u32)rip);
-	/* MOV SS or STI before it hold back nothing any more. */
-	vmwrite(GUEST_INTERRUPTIBILITY_INFO,
-		vmread(GUEST_INTERRUPTIBILITY_INFO) &
-			~(u64)(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
-}
-
 bool io_is_current(const struct vcpu *vcpu)
 {
 	return vmread(GUEST_RIP) == vcpu->vmx->io.rip;
 }
 
-static int complete_load(struct vcpu *vcpu)
-{
-	const struct insn *insn = &vcpu->vmx->io.insn;
-	u64 data = 0;
-
-	if (!io_is_current(vcpu))
-		return ENTER_AGAIN;
-	memcpy(&data, vcpu->run->mmio.data, insn->mem_size);
-	finish_load(vcpu, insn, data);
-	skip_decoded(vcpu, insn);
-	return ENTER_AGAIN;
-}
-
-static int ask_userspace(struct vcpu *vcpu, gpa_t gpa, const struct insn *insn)
-{
-	struct io_pending *io = &vcpu->vmx->io;
-	struct kvm_run *run = vcpu->run;
-	u64 value;
-
-	run->exit_reason = KVM_EXIT_MMIO;
-	run->mmio.phys_addr = gpa;
-	run->mmio.len = insn->mem_size;
-	run->mmio.is_write = insn->store;
-	memset(run->mmio.data, 0, sizeof(run->mmio.data));
-	if (insn->store) {
-		value = store_value(vcpu, insn);
-		memcpy(run->mmio.data, &value, insn->mem_size);
-		skip_decoded(vcpu, insn);
-	} else {
-		io->complete = complete_load;
-		io->rip = vmread(GUEST_RIP);
-		io->insn = *insn;
-	}
-	return EXIT_TO_USER;
-}
-
 static bool in_apic_page(const struct vcpu *vcpu, gpa_t gpa)
 {
-	return vcpu->apic && (vcpu->msrs.apic_base & MSR_IA32_APICBASE_ENABLE) &&
+	const u64 modes = MSR_IA32_APICBASE_ENABLE | X2APIC_ENABLE;
+
+	return vcpu->apic && (vcpu->msrs.apic_base & modes) == MSR_IA32_APICBASE_ENABLE &&
 	       ((gpa ^ vcpu->msrs.apic_base) & PAGE_MASK) == 0;
 }
 
 /* Registers are 32 bits wide and aligned (SDM 3A 11.4.1). 0 or -EOPNOTSUPP. */
-static int access_apic(struct vcpu *vcpu, gpa_t gpa, const struct insn *insn)
+static int access_apic(struct vcpu *vcpu, const struct piece *piece, u32 *data, bool write)
 {
-	u32 offset = offset_in_page(gpa);
+	u32 offset = offset_in_page(piece->gpa);
+
+	if (piece->len != 4 || (offset & 15))
+		return -EOPNOTSUPP;
+	if (write)
+		return lapic_write(vcpu->apic, offset, *data);
+	*data = lapic_read(vcpu->apic, offset);
+	return 0;
+}
+
+/* The piece under way, and its part of the data. */
+static struct piece *current_piece(struct emulation *emul)
+{
+	return &(emul->writing ? &emul->write : &emul->read)->piece[emul->at];
+}
+
+static void *current_data(struct emulation *emul)
+{
+	return (u8 *)&emul->data + emul->done;
+}
+
+static void piece_done(struct emulation *emul)
+{
+	emul->done += current_piece(emul)->len;
+	emul->at++;
+}
+
+static int proceed(struct vcpu *vcpu);
+
+static int complete_read(struct vcpu *vcpu)
+{
+	struct emulation *emul = &vcpu->vmx->emul;
+
+	if (!io_is_current(vcpu))
+		return ENTER_AGAIN;
+	memcpy(current_data(emul), vcpu->run->mmio.data, current_piece(emul)->len);
+	piece_done(emul);
+	return proceed(vcpu);
+}
+
+/* The registers are those after it already, so userspace may have moved on. */
+static int complete_write(struct vcpu *vcpu)
+{
+	piece_done(&vcpu->vmx->emul);
+	return proceed(vcpu);
+}
+
+static int ask_userspace(struct vcpu *vcpu)
+{
+	struct emulation *emul = &vcpu->vmx->emul;
+	const struct piece *piece = current_piece(emul);
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = piece->gpa;
+	run->mmio.len = piece->len;
+	run->mmio.is_write = emul->writing;
+	memset(run->mmio.data, 0, sizeof(run->mmio.data));
+	if (emul->writing)
+		memcpy(run->mmio.data, current_data(emul), piece->len);
+	vcpu->vmx->io.complete = emul->writing ? complete_write : complete_read;
+	vcpu->vmx->io.rip = vmread(GUEST_RIP);
+	return EXIT_TO_USER;
+}
+
+/* VM_EXIT_INSTRUCTION_LEN is not given for EPT violations (SDM 3C 28.2.5): ours is. */
+static void finish_insn(struct vcpu *vcpu, u64 rflags)
+{
+	const u64 shadow = GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS;
+	u64 rip = vmread(GUEST_RIP) + vcpu->vmx->emul.insn.len;
+
+	vmwrite(GUEST_RIP, vmx_in_64bit(vcpu) ? rip : (u32)rip);
+	vmwrite(GUEST_RFLAGS, rflags & ~(u64)X86_EFLAGS_RF);
+	/* MOV SS or STI before it hold back nothing any more. */
+	vmwrite(GUEST_INTERRUPTIBILITY_INFO, vmread(GUEST_INTERRUPTIBILITY_INFO) & ~shadow);
+}
+
+/* Everything but what is to be written: that follows at once. */
+static void commit(struct vcpu *vcpu)
+{
+	struct emulation *emul = &vcpu->vmx->emul;
+	u64 rflags = emul->result.rflags;
+
+	emul->committed = true;
+	if (insn_writes_reg(&emul->insn))
+		gpr_write(vcpu, emul->insn.reg, emul->result.reg);
+	if (!insn_is_string(&emul->insn) || string_advance(vcpu))
+		finish_insn(vcpu, rflags);
+	/* A trap after each element of a string too (SDM 3B 17.3.1.4). */
+	if (unlikely(rflags & X86_EFLAGS_TF))
+		vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
+			vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DEBUG_BS);
+}
+
+/* One piece of what is read or written.  0, EXIT_TO_USER, -EOPNOTSUPP. */
+static int access_piece(struct vcpu *vcpu)
+{
+	struct emulation *emul = &vcpu->vmx->emul;
+	const struct piece *piece = current_piece(emul);
+	void *data = current_data(emul);
+	int ret;
+
+	if (in_apic_page(vcpu, piece->gpa))
+		return access_apic(vcpu, piece, data, emul->writing);
+	if (emul->writing)
+		ret = guest_write(vcpu, piece->gpa, data, piece->len);
+	else
+		ret = guest_read(vcpu, piece->gpa, data, piece->len);
+	if (!ret)
+		return 0;
+	if (emul->writing && !emul->committed)
+		commit(vcpu);
+	return ask_userspace(vcpu);
+}
+
+static int access_pieces(struct vcpu *vcpu)
+{
+	struct emulation *emul = &vcpu->vmx->emul;
+	const struct span *span = emul->writing ? &emul->write : &emul->read;
+	int ret;
+
+	while (emul->at < span->nr) {
+		ret = access_piece(vcpu);
+		if (ret)
+			return ret;
+		piece_done(emul);
+	}
+	return 0;
+}
+
+/* All is read: what comes of it. */
+static void compute(struct vcpu *vcpu)
+{
+	struct emulation *emul = &vcpu->vmx->emul;
+	u64 reg = emul->insn.has_imm ? 0 : gpr_read(vcpu, emul->insn.reg);
+
+	emul->result.rflags = vmread(GUEST_RFLAGS);
+	insn_compute(&emul->insn, emul->data, reg, &emul->result);
+	emul->data = emul->result.mem;
+	emul->writing = true;
+	emul->at = 0;
+	emul->done = 0;
+}
+
+/* From the first access to the commit and the last write. */
+static int carry_out(struct vcpu *vcpu)
+{
+	struct emulation *emul = &vcpu->vmx->emul;
 	int ret = 0;
 
-	if (insn->mem_size != 4 || (offset & 15))
-		return -EOPNOTSUPP;
-	if (insn->store)
-		ret = lapic_write(vcpu->apic, offset, store_value(vcpu, insn));
-	else
-		finish_load(vcpu, insn, lapic_read(vcpu->apic, offset));
-	if (!ret)
-		skip_decoded(vcpu, insn);
+	if (!emul->writing) {
+		ret = access_pieces(vcpu);
+		if (!ret)
+			compute(vcpu);
+	}
+	ret = ret ?: access_pieces(vcpu);
+	if (!ret && !emul->committed)
+		commit(vcpu);
 	return ret;
+}
+
+/* What one of the functions that fail with -EAGAIN or -EOPNOTSUPP means for KVM_RUN. */
+static int outcome(struct vcpu *vcpu, int ret)
+{
+	switch (ret) {
+	case -EAGAIN:
+		return ENTER_AGAIN;
+	case -EOPNOTSUPP:
+		return emulation_failed(vcpu, &vcpu->vmx->emul.code);
+	default:
+		return ret;
+	}
+}
+
+static int proceed(struct vcpu *vcpu)
+{
+	int ret = carry_out(vcpu);
+
+	while (!ret && string_goes_on(vcpu)) {
+		ret = string_prepare(vcpu, false);
+		ret = ret ?: carry_out(vcpu);
+	}
+	return outcome(vcpu, ret);
+}
+
+static bool span_is_memory(struct vcpu *vcpu, const struct span *span, bool write)
+{
+	unsigned int i;
+
+	for (i = 0; i < span->nr; i++)
+		if (!guest_is_memory(vcpu, span->piece[i].gpa, write))
+			return false;
+	return true;
+}
+
+/*
+ * Is everything memory by now?  The CPU told otherwise, so it has changed, and
+ * the CPU carries it out faster, and atomically.
+ */
+bool mmio_is_over(struct vcpu *vcpu)
+{
+	struct emulation *emul = &vcpu->vmx->emul;
+
+	return span_is_memory(vcpu, &emul->read, false) && span_is_memory(vcpu, &emul->write, true);
+}
+
+/*
+ * The operand of what is no string.  Within one page the CPU has translated and
+ * checked it: @gpa is where it is.
+ */
+static int operand_prepare(struct vcpu *vcpu, gpa_t gpa)
+{
+	struct emulation *emul = &vcpu->vmx->emul;
+	const struct insn *insn = &emul->insn;
+	struct operand op = { .seg = insn->mem.seg, .size = insn->mem_size, .write = insn->store };
+	struct span span = { .nr = 1, .piece[0] = { .gpa = gpa, .len = insn->mem_size } };
+	bool within = offset_in_page(gpa) + insn->mem_size <= PAGE_SIZE;
+	int ret;
+
+	vcpu->regs[GPR_RSP] = vmread(GUEST_RSP);
+	op.offset = insn_offset(&insn->mem, vcpu->regs, vmread(GUEST_RIP) + insn->len);
+	ret = guest_linear(vcpu, &op, &span.gva);
+	if (!ret && (!within || offset_in_page(gpa) != offset_in_page(span.gva)))
+		ret = guest_span(vcpu, &op, &span);
+	if (ret)
+		return ret;
+	/* What is half memory cannot be locked. */
+	if (span.nr == 2 && (insn->lock || insn->kind == INSN_XCHG))
+		return -EOPNOTSUPP;
+	if (insn->load)
+		emul->read = span;
+	if (insn->store)
+		emul->write = span;
+	return mmio_is_over(vcpu) ? -EAGAIN : 0;
 }
 
 int mmio_emulate(struct vcpu *vcpu, gpa_t gpa)
 {
-	struct code code = {};
-	struct insn insn;
+	struct emulation *emul = &vcpu->vmx->emul;
+	int ret;
 
 	/* Delivering an event touched it: there is no instruction to emulate. */
 	if (vcpu->vmx->event.info)
 		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV);
-	if (fetch_and_decode(vcpu, &code, &insn) || offset_in_page(gpa) + insn.mem_size > PAGE_SIZE)
-		return emulation_failed(vcpu, &code);
-	if (!in_apic_page(vcpu, gpa))
-		return ask_userspace(vcpu, gpa, &insn);
-	return access_apic(vcpu, gpa, &insn) ? emulation_failed(vcpu, &code) : ENTER_AGAIN;
+	*emul = (struct emulation){ .rip = vmread(GUEST_RIP) };
+	ret = fetch_and_decode(vcpu, &emul->code, &emul->insn);
+	if (!ret)
+		ret = insn_is_string(&emul->insn) ? string_prepare(vcpu, true) :
+						    operand_prepare(vcpu, gpa);
+	return ret ? outcome(vcpu, ret) : proceed(vcpu);
 }

@@ -5,10 +5,7 @@
  */
 #include "vmx/vmx.h"
 
-/* The eight segments have their fields at the same distance from ES's. */
 enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR };
-
-#define SEGMENT_FIELD(field, seg) ((field) + 2 * (seg))
 
 /* clang-format off */
 void vcpu_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)

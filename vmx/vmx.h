@@ -11,6 +11,7 @@
 #include "vmcs_fields.h"
 #include "vmx/caps.h"
 #include "vmx/on.h"
+#include "vmx/operand.h"
 #include "vmx/ops.h"
 #include "vmx/vcpu.h"
 
@@ -48,9 +49,7 @@ struct io_pending {
 	/* Called at the next KVM_RUN with what userspace left; NULL: nothing pending. */
 	int (*complete)(struct vcpu *vcpu);
 	u64 rip;	  /* of the instruction: if userspace moved it, the access is void */
-	struct insn insn; /* MMIO loads */
 	u32 size, count;  /* port input */
-	gpa_t gpa;	  /* INS: where to */
 };
 
 /* The guest's TSC: the host's at @ratio, plus @offset.  Others read it under vm->clock.lock. */
@@ -117,6 +116,7 @@ struct vcpu_vmx {
 	struct fpu_guest fpu;
 	struct xregs_state *fpu_image; /* for KVM_GET_FPU and KVM_SET_FPU */
 	struct io_pending io;
+	struct emulation emul;
 };
 
 /* General registers by their number in instructions; RSP is the VMCS's. */
@@ -131,6 +131,14 @@ static inline void gpr_write(struct vcpu *vcpu, unsigned int n, u64 value)
 		vmwrite(GUEST_RSP, value);
 	else
 		vcpu->regs[n] = value;
+}
+
+/* The segments' fields are at the same distance from ES's in the order of their encoding. */
+#define SEGMENT_FIELD(field, seg) ((field) + 2 * (seg))
+
+static inline unsigned int guest_cpl(void)
+{
+	return vmread(GUEST_SS_AR_BYTES) >> SEG_AR_DPL_SHIFT & 3;
 }
 
 /* vmcs.c: the VMCS at creation, and the state of a CPU after reset (SDM 3A 10.1.1). */
@@ -184,8 +192,7 @@ void skip_insn(struct vcpu *vcpu);
 /* event.c */
 void queue_exception(struct vcpu *vcpu, u8 vector);
 void queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
-/* A data access of the guest at @gva finds no page. */
-void queue_page_fault(struct vcpu *vcpu, gva_t gva, bool write);
+void queue_page_fault(struct vcpu *vcpu, gva_t gva, u32 error);
 /*
  * After an exit in the middle of an instruction or of an event's delivery: the
  * instruction runs again, the event is delivered again.
@@ -319,22 +326,51 @@ void debug_load_host(struct vcpu *vcpu);
 int exit_dr_access(struct vcpu *vcpu);
 int exit_debug(struct vcpu *vcpu);
 
-/* io.c, mmio.c, guest.c */
+/* io.c */
 int exit_io(struct vcpu *vcpu);
+
+/* mmio.c: carrying out an instruction whose operand at @gpa is no memory. */
 int mmio_emulate(struct vcpu *vcpu, gpa_t gpa);
 /* KVM_EXIT_INTERNAL_ERROR of an access that no instruction's emulation can make. */
 int mmio_impossible(struct vcpu *vcpu);
 /* Userspace has left the instruction of the pending access alone. */
 bool io_is_current(const struct vcpu *vcpu);
+/* Everything that vmx->emul is about to touch is memory: nothing is left to do here. */
+bool mmio_is_over(struct vcpu *vcpu);
+
+/* mmio_string.c: the elements of MOVS, STOS and LODS. */
+/*
+ * Makes the next element ready.  @first: nothing is translated yet.  0; -EAGAIN:
+ * the guest is to go on by itself; -EOPNOTSUPP.
+ */
+int string_prepare(struct vcpu *vcpu, bool first);
+/* Index registers and counter move on.  True: the instruction is over. */
+bool string_advance(struct vcpu *vcpu);
+/* Is it right to go on with the next element without asking the guest's CPU? */
+bool string_goes_on(struct vcpu *vcpu);
+
+/* linear.c: segments' limits and types, or canonical addresses; *gva in either case. */
+bool guest_can_address(struct vcpu *vcpu, const struct operand *op, gva_t *gva);
+/* From here on 0; -EAGAIN: a fault is queued, or the guest is to try again; -EOPNOTSUPP. */
+int guest_linear(struct vcpu *vcpu, const struct operand *op, gva_t *gva);
+/* @access: GVA_WRITE, GVA_FETCH. */
+int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa);
+/* Both, for all of an operand. */
+int guest_span(struct vcpu *vcpu, const struct operand *op, struct span *span);
+
+/* guest.c */
 int exit_ept_violation(struct vcpu *vcpu);
 int exit_ept_misconfig(struct vcpu *vcpu);
-/* Guest memory by guest-virtual address; within one page. 0 or -EFAULT. */
-int guest_translate(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
+/* Guest memory by physical address.  0 or -EFAULT. */
 int guest_read(struct vcpu *vcpu, gpa_t gpa, void *to, size_t len);
 int guest_write(struct vcpu *vcpu, gpa_t gpa, const void *from, size_t len);
 /* A structure with a version inside, within one page; *@version is raised by 2 or 3. */
 int guest_write_versioned(struct vcpu *vcpu, gpa_t gpa, void *data, size_t len, u32 *version);
 /* One byte, from where nothing may sleep, if it can be; see host_poke_guest(). */
 void guest_poke(struct vcpu *vcpu, gpa_t gpa, u8 value);
+/* Sets @bits in @entry if it is still what it was.  0, -EAGAIN, -EFAULT. */
+int guest_set_bits(struct vcpu *vcpu, const struct guest_entry *entry, u32 bits);
+/* Is there a slot at @gpa, for writing too? */
+bool guest_is_memory(struct vcpu *vcpu, gpa_t gpa, bool write);
 
 #endif

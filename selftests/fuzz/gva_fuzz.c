@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Any registers and any guest memory into the walk of the guest's page tables:
+ * Any registers, any access and any guest memory into the walk of the guest's page tables:
  * it ends after at most as many reads as there are levels, reads only whole
  * entries, and gives no address that no entry can hold.
  */
@@ -12,6 +12,7 @@
 
 struct input {
 	u64 cr0, cr3, cr4, efer, gva;
+	u8 access, maxphyaddr, ac;
 };
 
 /* Guest memory is the rest of the input, over and over. */
@@ -43,12 +44,21 @@ static int read_guest(void *opaque, gpa_t gpa, void *to, size_t len)
 	return 0;
 }
 
+/* Only what was read can be set, and only A and D; the first read says what comes of it. */
+static int set_guest(void *opaque, const struct guest_entry *entry, u32 bits)
+{
+	struct guest *guest = opaque;
+
+	demand(bits && !(bits & ~0x60) && (entry->old & bits) != bits);
+	demand(entry->gpa % entry->size == 0 && (entry->old & 1));
+	return guest->bytes[0] & 1 ? -EAGAIN : guest->bytes[0] & 2 ? -EFAULT : 0;
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct guest guest = {};
-	struct gva_walk walk = { .read = read_guest, .opaque = &guest };
+	struct gva_walk walk = { .read = read_guest, .set = set_guest, .opaque = &guest };
 	struct input input;
-	gpa_t gpa = 0;
 	int ret;
 
 	if (size < sizeof(input))
@@ -60,10 +70,16 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	walk.cr3 = input.cr3;
 	walk.cr4 = input.cr4;
 	walk.efer = input.efer;
-	ret = gva_translate(&walk, input.gva, &gpa);
-	demand(!ret || ret == -EFAULT);
+	walk.access = input.access & (GVA_WRITE | GVA_USER | GVA_FETCH);
+	walk.maxphyaddr = 36 + input.maxphyaddr % 17;
+	walk.ac = input.ac & 1;
+	ret = gva_translate(&walk, input.gva);
+	demand(!ret || ret == -EFAULT || ret == -EIO || ret == -EAGAIN);
+	if (ret == -EFAULT)
+		demand(!((walk.error ^ walk.access) & (GVA_WRITE | GVA_USER)) &&
+		       (!(walk.error & GVA_RESERVED) || (walk.error & GVA_PRESENT)));
 	if (ret || !(walk.cr0 & X86_CR0_PG))
 		return 0;
-	demand(gpa >> 52 == 0 && ((gpa ^ input.gva) & 0xfff) == 0);
+	demand(walk.found >> 52 == 0 && ((walk.found ^ input.gva) & 0xfff) == 0);
 	return 0;
 }

@@ -70,6 +70,18 @@ unsigned long copy_from_user(void *to, const void *from, unsigned long n);
 unsigned long copy_to_user(void *to, const void *from, unsigned long n);
 /* Never sleeps: 0, or -EFAULT where the page is not there for writing. */
 long copy_to_user_nofault(void *to, const void *from, unsigned long n);
+/* 0, 1: *@pold was not there, -EFAULT by way of the label, as asm/uaccess.h says. */
+#define __try_cmpxchg_user(ptr, pold, value, label) \
+	({ \
+		__label__ label; \
+		int cmpxchg_ret = -EFAULT; \
+		typeof(*(ptr)) cmpxchg_now; \
+		if (copy_from_user(&cmpxchg_now, ptr, sizeof(cmpxchg_now))) \
+			goto label; \
+		cmpxchg_ret = !try_cmpxchg(ptr, pold, value); \
+label: \
+		cmpxchg_ret; \
+	})
 #define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
 
 /* Waiting for a reader would be for ever in one thread: it ends the test. */

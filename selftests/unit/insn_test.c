@@ -17,32 +17,58 @@ struct encoding {
 	struct insn insn; /* len is the encoding's */
 };
 
-#define LOAD(r, mem, size)	{ .reg = r, .mem_size = mem, .reg_size = size }
-#define LOAD_SIGN(r, mem, size) { .reg = r, .mem_size = mem, .reg_size = size, .sign_extend = true }
-#define LOAD_HIGH(r)		{ .reg = r, .mem_size = 1, .reg_size = 1, .high_byte = true }
-#define STORE(r, size)		{ .reg = r, .mem_size = size, .reg_size = size, .store = true }
-#define STORE_HIGH(r) \
-	{ .reg = r, .mem_size = 1, .reg_size = 1, .high_byte = true, .store = true }
-#define STORE_IMM(value, size) \
-	{ .mem_size = size, .store = true, .has_imm = true, .imm = value }
+/* The instruction's fields but for its length and its operand's address. */
+/* clang-format off */
+#define LOAD(r, mem, size)	.reg = r, .mem_size = mem, .reg_size = size, .load = true
+#define LOAD_SIGN(r, mem, size)	LOAD(r, mem, size), .sign_extend = true
+#define LOAD_HIGH(r)		LOAD(r, 1, 1), .high_byte = true
+#define STORE(r, size)		.reg = r, .mem_size = size, .reg_size = size, .store = true
+#define STORE_HIGH(r)		STORE(r, 1), .high_byte = true
+#define STORE_IMM(value, size)	.mem_size = size, .store = true, .has_imm = true, .imm = value
+#define ALU(op)			.kind = INSN_ALU, .alu = ALU_##op, .load = true
+#define ALU_READ(op, r, size)	ALU(op), .reg = r, .mem_size = size, .reg_size = size
+#define ALU_MEM(op, r, size)	ALU_READ(op, r, size), .store = true
+#define ALU_REG(op, r, size)	ALU_READ(op, r, size), .reg_first = true
+#define ALU_IMM_READ(op, value, size) ALU(op), .mem_size = size, .has_imm = true, .imm = value
+#define ALU_IMM(op, value, size) ALU_IMM_READ(op, value, size), .store = true
+#define XCHG(r, size) \
+	.kind = INSN_XCHG, .load = true, .store = true, .reg = r, .mem_size = size, .reg_size = size
+#define STRING(op, size) \
+	.kind = INSN_##op, .load = INSN_##op != INSN_STOS, .store = INSN_##op != INSN_LODS, \
+	.mem_size = size, .reg_size = size
+#define LOCKED(...)		__VA_ARGS__, .lock = true
+#define REP(...)		__VA_ARGS__, .rep = true
 
-#define ROW_GOOD(id, width, what, text) { text, start_##id, end_##id, width, what },
+/* clang-format on */
+
+#define ROW_GOOD(id, width, what, text) { text, start_##id, end_##id, width, { what } },
 #define ROW_BAD(id, width, text)	{ text, start_##id, end_##id, width, {} },
 static const struct encoding good[] = { GOOD(ROW_GOOD) };
 static const struct encoding bad[] = { BAD(ROW_BAD) };
+static const struct encoding undefined[] = { UNDEFINED(ROW_BAD) };
 
 static void check_same(const struct encoding *e, const struct insn *is, const struct insn *want)
 {
-	CHECK_MSG(is->mem_size == want->mem_size, "%s: %u", e->text, is->mem_size);
-	CHECK_MSG(is->store == want->store, "%s", e->text);
-	CHECK_MSG(is->has_imm == want->has_imm, "%s", e->text);
-	CHECK_MSG(is->sign_extend == want->sign_extend, "%s", e->text);
-	CHECK_MSG(is->high_byte == want->high_byte, "%s", e->text);
-	CHECK_MSG(is->imm == want->imm, "%s: %#llx", e->text, is->imm);
-	if (!want->has_imm)
-		CHECK_MSG(is->reg == want->reg, "%s: %u", e->text, is->reg);
-	if (!want->store)
-		CHECK_MSG(is->reg_size == want->reg_size, "%s: %u", e->text, is->reg_size);
+	struct insn same = *is;
+
+	/* Length and address are looked at elsewhere; what these do not use does not count. */
+	same.len = 0;
+	same.mem = want->mem;
+	if (want->has_imm)
+		same.reg = want->reg;
+	if (want->store && !want->load)
+		same.reg_size = want->reg_size;
+	CHECK_MSG(same.kind == want->kind && same.alu == want->alu, "%s: %d", e->text, same.kind);
+	CHECK_MSG(same.mem_size == want->mem_size, "%s: %u", e->text, same.mem_size);
+	CHECK_MSG(same.reg_size == want->reg_size, "%s: %u", e->text, same.reg_size);
+	CHECK_MSG(same.reg == want->reg, "%s: %u", e->text, same.reg);
+	CHECK_MSG(same.imm == want->imm, "%s: %#llx", e->text, same.imm);
+	CHECK_MSG(same.load == want->load && same.store == want->store, "%s", e->text);
+	CHECK_MSG(same.has_imm == want->has_imm, "%s", e->text);
+	CHECK_MSG(same.reg_first == want->reg_first, "%s", e->text);
+	CHECK_MSG(same.sign_extend == want->sign_extend, "%s", e->text);
+	CHECK_MSG(same.high_byte == want->high_byte, "%s", e->text);
+	CHECK_MSG(same.lock == want->lock && same.rep == want->rep, "%s", e->text);
 }
 
 TEST(forms)
@@ -111,13 +137,26 @@ TEST(refused)
 	}
 }
 
+TEST(undefined)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(undefined); i++) {
+		const struct encoding *e = &undefined[i];
+		struct insn insn;
+		int ret = decode_copy(e->start, e->end - e->start, e->bits, &insn);
+
+		CHECK_MSG(ret == -EILSEQ, "%s: %d", e->text, ret);
+	}
+}
+
 TEST(load_result)
 {
 	const u64 old = 0x1122334455667788;
-	struct insn byte = LOAD(RAX, 1, 1), high = LOAD_HIGH(RAX), word = LOAD(RAX, 2, 2);
-	struct insn dword = LOAD(RAX, 4, 4), qword = LOAD(RAX, 8, 8), zero = LOAD(RAX, 1, 8);
-	struct insn sign16 = LOAD_SIGN(RAX, 1, 2), sign32 = LOAD_SIGN(RAX, 2, 4);
-	struct insn sign64 = LOAD_SIGN(RAX, 4, 8);
+	struct insn byte = { LOAD(RAX, 1, 1) }, high = { LOAD_HIGH(RAX) },
+		    word = { LOAD(RAX, 2, 2) };
+	struct insn dword = { LOAD(RAX, 4, 4) }, qword = { LOAD(RAX, 8, 8) },
+		    zero = { LOAD(RAX, 1, 8) };
+	struct insn sign16 = { LOAD_SIGN(RAX, 1, 2) }, sign32 = { LOAD_SIGN(RAX, 2, 4) };
+	struct insn sign64 = { LOAD_SIGN(RAX, 4, 8) };
 
 	CHECK_EQ(insn_load_result(&byte, old, 0xffaa), 0x11223344556677aa);
 	CHECK_EQ(insn_load_result(&high, old, 0xffaa), 0x112233445566aa88);
@@ -131,13 +170,13 @@ TEST(load_result)
 	CHECK_EQ(insn_load_result(&sign64, old, 0x80000000), 0xffffffff80000000);
 }
 
-TEST(store_value)
+TEST(operand)
 {
-	struct insn byte = STORE(RAX, 1), high = STORE_HIGH(RAX), qword = STORE(RAX, 8);
-	struct insn imm = STORE_IMM(0xfffffffffffffffe, 8);
+	struct insn byte = { STORE(RAX, 1) }, high = { STORE_HIGH(RAX) }, qword = { STORE(RAX, 8) };
+	struct insn imm = { STORE_IMM(0xfffffffffffffffe, 8) };
 
-	CHECK_EQ(insn_store_value(&byte, 0x1234), 0x34);
-	CHECK_EQ(insn_store_value(&high, 0x1234), 0x12);
-	CHECK_EQ(insn_store_value(&qword, 0x123456789abcdef0), 0x123456789abcdef0);
-	CHECK_EQ(insn_store_value(&imm, 5), 0xfffffffffffffffe);
+	CHECK_EQ(insn_operand(&byte, 0x1234), 0x34);
+	CHECK_EQ(insn_operand(&high, 0x1234), 0x12);
+	CHECK_EQ(insn_operand(&qword, 0x123456789abcdef0), 0x123456789abcdef0);
+	CHECK_EQ(insn_operand(&imm, 5), 0xfffffffffffffffe);
 }
