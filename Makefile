@@ -6,7 +6,7 @@ ARGS ?=
 B := $(CURDIR)/build
 
 # Looked up when used: the first of them may follow a set-up in the same run.
-print = $(shell testbed/setup --kernel $(KERNEL) --print | sed -n 's/^$1=//p')
+print = $(shell testbed/setup --kernel $(or $2,$(KERNEL)) --print | sed -n 's/^$1=//p')
 quiet := --no-print-directory $(if $(V),,-s)
 say = @echo "$(strip $1)" >&2
 
@@ -21,7 +21,10 @@ help:
 	@echo '  make load     load the module on this machine, if its CPU and kernel allow it'
 	@echo '  make unload   and unload it'
 	@echo '  make install  give the module to DKMS and /dev/vellum to the group kvm; make uninstall'
-	@echo '  make module   build vellum.ko for the test kernel (KERNEL=6.1 or 6.12)'
+	@echo '  make bench    what each path costs, beside kvm_intel, on both kernels (or KERNEL=6.1);'
+	@echo '                RECORD=1 keeps the figures for the next to be compared with'
+	@echo '  make module   build vellum.ko for the test kernel, KERNEL=6.1 or 6.12, in'
+	@echo '                build/vellum-6.1 or build/vellum-6.12'
 	@echo '  make tools    build the vellum command'
 	@echo '  make setup    install and download what is missing (needs root)'
 	@echo '  make clean    remove what was built; the cache outside the tree stays'
@@ -32,14 +35,18 @@ setup:
 	@testbed/setup --kernel $(KERNEL)
 
 setup-test:
-	@testbed/setup --test --kernel $(KERNEL)
+	@testbed/setup --test --kernel 6.1
+	@testbed/setup --kernel 6.12
+
+# Each kernel's stands in a directory of its own.
+module: module-$(KERNEL)
+
+module-6.1 module-6.12: module-%:
+	@testbed/setup --kernel $*
+	$(call say,building build/vellum-$*/vellum.ko for $(call print,release,$*))
+	@testbed/build $(call print,headers,$*) $B/vellum-$*
 
 # One build at a time in this tree: jobs of the suite and people may ask at once.
-module: setup
-	$(call say,building vellum.ko for $(call print,release))
-	@mkdir -p $B
-	@flock $B/lock $(MAKE) --no-print-directory -C $(call print,headers) M=$(CURDIR) modules
-
 tools: setup
 	$(call say,building the vellum command)
 	@mkdir -p $B
@@ -54,6 +61,18 @@ fuzz-ioctl: setup
 	$(call say,building the ioctl fuzzer)
 	@mkdir -p $B
 	@flock $B/lock $(MAKE) $(quiet) -C selftests/fuzz/ioctl O=$B/fuzz-ioctl
+
+bench-program: setup
+	$(call say,building the bench)
+	@mkdir -p $B
+	@flock $B/lock $(MAKE) $(quiet) -C selftests/bench O=$B/bench
+
+# Both kernels, one after the other, unless KERNEL is given on the command line.
+bench: $(if $(filter command%,$(origin KERNEL)),bench-$(KERNEL),bench-6.1 bench-6.12)
+
+bench-6.1 bench-6.12: bench-%: module-% bench-program
+	@selftests/bench/run --kernel $* $(if $(RECORD),--record) \
+		$(addprefix --extra ,$(wildcard $B/bench-extra-$*/*.json))
 
 run: module tools
 	@testbed/machine --kernel $(KERNEL) $(ARGS) -- $B/tools/vellum migrate
@@ -85,7 +104,7 @@ uninstall:
 	@packaging/install --remove
 
 clean:
-	@[ ! -e "$(call print,headers)" ] || $(MAKE) --no-print-directory -C $(call print,headers) M=$(CURDIR) clean
 	rm -rf $B
 
-.PHONY: help setup setup-test module tools device fuzz-ioctl run test check format shell load unload install uninstall clean
+.PHONY: help setup setup-test module module-6.1 module-6.12 tools device fuzz-ioctl bench-program \
+	bench bench-6.1 bench-6.12 run test check format shell load unload install uninstall clean

@@ -5,7 +5,7 @@ A job file is made of lines "key = value", # begins a comment:
   about     one sentence
   matrix    "mode: default pml=0; cpus: 1 2": one job for each combination, named
             FILE-VALUE-VALUE; {mode} and {cpus} in other values stand for the
-            value, and "default" for nothing
+            value, and "default" for nothing.  More such lines add their combinations
   build     make targets that come first
   kind      tap, kselftest or status: how its programs tell (lib/verdict.py)
   seconds   how long it takes, about: long jobs start first
@@ -57,7 +57,7 @@ class Job:
         self.seconds = int(keys.get('seconds', 10))
         self.timeout = int(keys.get('timeout', 600))
         self.limit = int(keys.get('limit', 40))
-        self.build = keys.get('build', '').split()
+        self.build = self.text('build').split()
 
     def text(self, key):
         """A key's value with the matrix's values put in; '' if it is not there."""
@@ -118,8 +118,8 @@ class Job:
 
 
 def parse(path):
-    """The keys of a job file."""
-    keys = {}
+    """The keys of a job file; that of matrix is a list."""
+    keys = {'matrix': []}
     with open(path, encoding='ascii') as f:
         for number, line in enumerate(f, 1):
             line = line.strip()
@@ -127,6 +127,9 @@ def parse(path):
                 continue
             key, equals, value = line.partition('=')
             key = key.strip()
+            if equals and key == 'matrix':
+                keys[key].append(value.strip())
+                continue
             if not equals or key not in KEYS or key in keys:
                 raise JobError(f'{path}:{number}: "{key}" is no key, or there twice')
             keys[key] = value.strip()
@@ -139,16 +142,21 @@ def parse(path):
     return keys
 
 
+def combinations(matrix):
+    """The choices of one matrix line, each a list of (name, value)."""
+    axes = []
+    for axis in filter(None, matrix.split(';')):
+        name, _, values = axis.partition(':')
+        axes.append([(name.strip(), value) for value in values.split()])
+    return itertools.product(*axes)
+
+
 def load(directory):
     """All jobs of a directory's job files."""
     jobs = []
     for path in sorted(glob.glob(os.path.join(directory, '*.job'))):
         keys = parse(path)
         base = os.path.basename(path)[:-len('.job')]
-        axes = []
-        for axis in filter(None, keys.get('matrix', '').split(';')):
-            name, _, values = axis.partition(':')
-            axes.append([(name.strip(), value) for value in values.split()])
-        for choice in itertools.product(*axes):
+        for choice in itertools.chain(*map(combinations, keys['matrix'] or [''])):
             jobs.append(Job('-'.join([base] + [v for _, v in choice]), keys, dict(choice)))
     return jobs
