@@ -3,8 +3,10 @@
  * What each path costs, in TSC ticks: exits, first touches, logged writes, and
  * harvests a page. A 16 MiB slot of 4K pages that the host has touched; a guest in
  * flat 32-bit mode that writes one word to each page. On the emulated machine with
- * one CPU a tick is an instruction, and the figures repeat. Not a test: it fails
- * only when something cannot be measured.
+ * one CPU a tick is an instruction. Everything is done several times over, each
+ * time with a new VM, and the least of each is printed: what interrupts add to a
+ * path is in some of its rounds only. Prints "row ticks" lines, which report.py
+ * makes a table of. Not a test: it fails only when something cannot be measured.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,56 +19,109 @@ DECLARE_GUEST(bench_cpuid);
 DECLARE_GUEST(bench_out);
 DECLARE_GUEST(bench_write);
 
+#define ROUNDS		5
 #define PAGES		4096
 #define RING_ENTRIES	8192
 #define REPEAT		1000
+#define HARVESTS	10
 
-static const char *path = "nothing";
+enum {
+	CPUID, OUT, FIRST_TOUCH, LOOP, ENABLE, WRITE_BITMAP, GET_LOG, CLEAR_LOG, GET_LOG_MANUAL,
+	WRITE_RING, HARVEST, RESET_RING, OUT_OF_ORDER, ROWS
+};
+
+/* What a row is divided by, and whether the guest's own loop is in it. */
+static const struct row {
+	const char *name;
+	unsigned int count;
+	bool has_loop;
+} rows[ROWS] = {
+	[CPUID] = { "cpuid", REPEAT },
+	[OUT] = { "out", REPEAT },
+	[FIRST_TOUCH] = { "first_touch", PAGES, true },
+	[LOOP] = { "guest_loop", PAGES },
+	[ENABLE] = { "enable_logging", PAGES },
+	[WRITE_BITMAP] = { "write_bitmap", PAGES, true },
+	[GET_LOG] = { "get_log", PAGES },
+	[CLEAR_LOG] = { "clear_log", PAGES },
+	[GET_LOG_MANUAL] = { "get_log_manual", HARVESTS },
+	[WRITE_RING] = { "write_ring", PAGES, true },
+	[HARVEST] = { "harvest", PAGES },
+	[RESET_RING] = { "reset_ring", PAGES },
+	[OUT_OF_ORDER] = { "out_of_order", 1 },
+};
+
+static uint64_t least[ROWS];
+static unsigned int current;	/* the row that is being measured */
 
 static void check(int ret)
 {
 	if (!ret)
 		return;
-	fprintf(stderr, "bench: %s cannot be measured (%s).\n", path,
+	fprintf(stderr, "bench: %s cannot be measured (%s).\n", rows[current].name,
 		ret < 0 ? strerror(-ret) : "unexpected exit");
 	exit(1);
-}
-
-/* testbed/profile follows what the CPU does between two marks in the rows it names. */
-static void mark(void)
-{
-	const char *rows = getenv("BENCH_MARK");
-
-	if (rows && strstr(rows, path))
-		asm volatile("xchg %%bx, %%bx" : : : "memory");
 }
 
 static uint64_t ticks(void)
 {
 	uint32_t low, high;
 
-	mark();
 	asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
 	return (uint64_t)high << 32 | low;
 }
 
-static void print(uint64_t value)
+/* testbed/profile follows what the CPU does between two marks around a row that it names. */
+static bool marked(void)
 {
-	printf("%-44s %8llu\n", path, (unsigned long long)value);
-	fflush(stdout);
+	const char *names = getenv("BENCH_MARK");
+	char name[32];
+
+	snprintf(name, sizeof(name), "|%s|", rows[current].name);
+	return names && strstr(names, name);
 }
 
-/* What has passed since then, for each of so many, less the guest's own part. */
-static void report(uint64_t from, uint64_t count, uint64_t off)
+static void mark(void)
 {
-	uint64_t each = (ticks() - from) / count;
+	if (marked())
+		asm volatile("xchg %%bx, %%bx" : : : "memory");
+}
 
-	print(each > off ? each - off : 0);
+static uint64_t begin(unsigned int row)
+{
+	current = row;
+	mark();
+	return ticks();
+}
+
+static void keep(unsigned int row, uint64_t value)
+{
+	if (value < least[row])
+		least[row] = value;
+}
+
+static void end(uint64_t from)
+{
+	uint64_t took = ticks() - from;
+
+	keep(current, took);
+	mark();
+	if (marked())
+		printf("marked %s %.2f\n", rows[current].name, (double)took / rows[current].count);
+	fflush(stdout);
 }
 
 static void run(struct bench *bench)
 {
 	check(bench_run(bench, 0) != KVM_EXIT_IO || !bench_done(bench, 0));
+}
+
+static void timed_run(struct bench *bench, unsigned int row)
+{
+	uint64_t from = begin(row);
+
+	run(bench);
+	end(from);
 }
 
 static void open_bench(struct bench *bench, uint32_t ring_entries, uint64_t manual)
@@ -82,6 +137,7 @@ static void open_bench(struct bench *bench, uint32_t ring_entries, uint64_t manu
 	MBOX(bench, 0, COUNT) = PAGES;
 }
 
+/* The first run is for what comes once; the second is measured. */
 static void exits(void)
 {
 	const struct bench_config config = { .vcpus = 1 };
@@ -89,77 +145,48 @@ static void exits(void)
 	uint64_t from;
 	int i;
 
-	path = "CPUID exit and re-entry";
+	current = CPUID;
 	check(bench_open(&bench, &config));
 	BENCH_LOAD(&bench, bench_cpuid);
 	check(bench_start(&bench, 0));
 	MBOX(&bench, 0, COUNT) = REPEAT;
 	run(&bench);
-	from = ticks();
-	run(&bench);
-	report(from, REPEAT, 0);
+	timed_run(&bench, CPUID);
 
-	path = "OUT exit to userspace and KVM_RUN again";
+	current = OUT;
 	BENCH_LOAD(&bench, bench_out);
 	check(bench_start(&bench, 0));
 	run(&bench);
-	from = ticks();
+	from = begin(OUT);
 	for (i = 0; i < REPEAT; i++)
 		run(&bench);
-	report(from, REPEAT, 0);
+	end(from);
 	bench_close(&bench);
-}
-
-static const char own_loop[] = "the guest's own loop, a page (taken off)";
-
-/* First touches, and then plain writes: what the guest's own loop costs a page. */
-static uint64_t first_touch(struct bench *bench)
-{
-	uint64_t from, touched, loop;
-
-	path = "first touch of a page";
-	from = ticks();
-	run(bench);
-	touched = (ticks() - from) / PAGES;
-	path = own_loop;
-	from = ticks();
-	run(bench);
-	loop = (ticks() - from) / PAGES;
-	path = "first touch of a page";
-	print(touched - loop);
-	path = own_loop;
-	print(loop);
-	return loop;
 }
 
 static void enable(struct bench *bench)
 {
-	uint64_t from;
+	uint64_t from = begin(ENABLE);
 
-	path = "enabling logging, a page of the slot";
-	from = ticks();
 	check(bench_set_flags(bench, KVM_MEM_LOG_DIRTY_PAGES));
-	report(from, PAGES, 0);
+	end(from);
 }
 
 static void bitmap(void)
 {
 	static uint64_t bits[PAGES / 64];
 	struct bench bench;
-	uint64_t from, loop;
+	uint64_t from;
 
 	open_bench(&bench, 0, 0);
-	loop = first_touch(&bench);
+	timed_run(&bench, FIRST_TOUCH);
+	timed_run(&bench, LOOP);
 	enable(&bench);
 	check(vm_get_log(&bench.vm, &bench.data, bits));
-	path = "logged write into the bitmap, a page";
-	from = ticks();
-	run(&bench);
-	report(from, PAGES, loop);
-	path = "GET_DIRTY_LOG, a dirty page";
-	from = ticks();
+	timed_run(&bench, WRITE_BITMAP);
+	from = begin(GET_LOG);
 	check(vm_get_log(&bench.vm, &bench.data, bits));
-	report(from, PAGES, 0);
+	end(from);
 	bench_close(&bench);
 }
 
@@ -171,22 +198,21 @@ static void manual(void)
 	uint64_t from;
 	int i;
 
+	current = CLEAR_LOG;
 	open_bench(&bench, 0, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
 	clear.slot = bench.data.id;
 	check(bench_set_flags(&bench, KVM_MEM_LOG_DIRTY_PAGES));
 	run(&bench);
 	check(vm_get_log(&bench.vm, &bench.data, bits));
-	path = "CLEAR_DIRTY_LOG, a dirty page";
-	from = ticks();
+	from = begin(CLEAR_LOG);
 	check(vm_clear_log(&bench.vm, &clear));
-	report(from, PAGES, 0);
+	end(from);
 	MBOX(&bench, 0, COUNT) = 1;
 	run(&bench);
-	path = "GET_DIRTY_LOG, manual, 1 page dirty of 4096";
-	from = ticks();
-	for (i = 0; i < 10; i++)
+	from = begin(GET_LOG_MANUAL);
+	for (i = 0; i < HARVESTS; i++)
 		check(vm_get_log(&bench.vm, &bench.data, bits));
-	report(from, 10, 0);
+	end(from);
 	bench_close(&bench);
 }
 
@@ -194,40 +220,45 @@ static void ring(void)
 {
 	struct kvm_dirty_gfn entry;
 	struct bench bench;
-	uint64_t from, loop, n, wrong = 0;
+	uint64_t from, n, wrong = 0;
 
-	path = own_loop;
+	current = WRITE_RING;
 	open_bench(&bench, RING_ENTRIES, 0);
 	run(&bench);
-	from = ticks();
-	run(&bench);
-	loop = (ticks() - from) / PAGES;
 	check(bench_set_flags(&bench, KVM_MEM_LOG_DIRTY_PAGES));
-	path = "logged write into the ring, a page";
-	from = ticks();
-	run(&bench);
-	report(from, PAGES, loop);
-	path = "harvest in userspace, an entry";
-	from = ticks();
+	timed_run(&bench, WRITE_RING);
+	from = begin(HARVEST);
 	for (n = 0; ring_next(&bench.vcpu[0], &entry); n++)
 		wrong += entry.offset != n;
+	end(from);
 	check(n != PAGES);
-	report(from, n, 0);
-	path = "RESET_DIRTY_RINGS, an entry";
-	from = ticks();
+	from = begin(RESET_RING);
 	check(vm_reset_rings(&bench.vm) != PAGES);
-	report(from, n, 0);
-	path = "entries out of the order of the writes";
-	print(wrong);
+	end(from);
+	keep(OUT_OF_ORDER, wrong);
 	bench_close(&bench);
+}
+
+static void print(unsigned int i)
+{
+	uint64_t off = rows[i].has_loop ? least[LOOP] : 0;
+
+	printf("%s %.2f\n", rows[i].name, (double)(least[i] - off) / rows[i].count);
 }
 
 int main(void)
 {
-	printf("%-44s %8s\n", kvm_device(), "ticks");
-	exits();
-	bitmap();
-	manual();
-	ring();
+	unsigned int i, rounds = getenv("BENCH_MARK") ? 1 : ROUNDS;
+
+	for (i = 0; i < ROWS; i++)
+		least[i] = UINT64_MAX;
+	for (i = 0; i < rounds; i++) {
+		exits();
+		bitmap();
+		manual();
+		ring();
+	}
+	for (i = 0; i < ROWS; i++)
+		print(i);
 	return 0;
 }
