@@ -185,8 +185,6 @@ int sync_regs_before(struct vcpu *vcpu)
 	u64 dirty = READ_ONCE(vcpu->run->kvm_dirty_regs);
 	int err;
 
-	if (likely(!(valid | dirty)))
-		return 0;
 	if (!sync_fields_valid(valid | dirty))
 		return -EINVAL;
 	if (!dirty)
@@ -202,8 +200,6 @@ void sync_regs_after(struct vcpu *vcpu)
 	struct kvm_sync_regs *shared = &vcpu->run->s.regs;
 	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs);
 
-	if (likely(!valid))
-		return;
 	if (valid & KVM_SYNC_X86_REGS)
 		vcpu_get_regs(vcpu, &shared->regs);
 	if (valid & KVM_SYNC_X86_SREGS)

@@ -56,6 +56,22 @@ static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+static bool sync_regs_asked(const struct kvm_run *run)
+{
+	return READ_ONCE(run->kvm_valid_regs) | READ_ONCE(run->kvm_dirty_regs);
+}
+
+static noinline long run_with_sync_regs(struct vcpu *vcpu)
+{
+	long ret = sync_regs_before(vcpu);
+
+	if (!ret) {
+		ret = vcpu_run(vcpu);
+		sync_regs_after(vcpu);
+	}
+	return ret;
+}
+
 /* While the guest runs the signals are those that KVM_SET_SIGNAL_MASK let through. */
 static long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
 {
@@ -66,11 +82,10 @@ static long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
 	/* real_blocked keeps a signal that the caller blocks from being dropped as ignored. */
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
-	ret = sync_regs_before(vcpu);
-	if (!ret) {
+	if (unlikely(sync_regs_asked(vcpu->run)))
+		ret = run_with_sync_regs(vcpu);
+	else
 		ret = vcpu_run(vcpu);
-		sync_regs_after(vcpu);
-	}
 	if (vcpu->sigset_active) {
 		sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
 		sigemptyset(&current->real_blocked);
@@ -105,13 +120,11 @@ static long set_signal_mask(struct vcpu *vcpu, struct kvm_signal_mask __user *us
 }
 
 /* vcpu->mutex held. */
-static long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
+static noinline long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
 
 	switch (cmd) {
-	case KVM_RUN:
-		return vcpu_ioctl_run(vcpu, arg);
 	case KVM_GET_MSRS:
 		return vcpu_get_msrs(vcpu, user);
 	case KVM_SET_MSRS:
@@ -145,7 +158,11 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ret;
 	if (mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
-	ret = vcpu_ioctl_locked(vcpu, cmd, arg);
+	/* The one whose speed counts comes before the many. */
+	if (likely(cmd == KVM_RUN))
+		ret = vcpu_ioctl_run(vcpu, arg);
+	else
+		ret = vcpu_ioctl_locked(vcpu, cmd, arg);
 	mutex_unlock(&vcpu->mutex);
 	return ret;
 }

@@ -163,7 +163,7 @@ static int complete_ins(struct vcpu *vcpu)
 	return string_outcome(vcpu, ret);
 }
 
-static int string_exit(struct vcpu *vcpu, u64 qualification)
+static noinline int string_exit(struct vcpu *vcpu, u64 qualification)
 {
 	struct string_io s = string_read(vcpu, qualification);
 	struct span span = {};
@@ -196,7 +196,8 @@ int exit_io(struct vcpu *vcpu)
 	if (qualification & IO_ACCESS_IN) {
 		expect_in(vcpu, qualification, complete_in);
 	} else {
-		memcpy(pio_data(vcpu), &vcpu->regs[GPR_RAX], IO_ACCESS_SIZE(qualification));
+		/* All of EAX: who reads more of it than the size says reads the guest's own. */
+		*(u32 *)pio_data(vcpu) = vcpu->regs[GPR_RAX];
 		skip_insn(vcpu);
 	}
 	return tell_io(vcpu, qualification, 1);

@@ -14,7 +14,7 @@
 
 static DEFINE_PER_CPU(struct vcpu *, last_loaded);
 
-static void load_here(struct vcpu *vcpu)
+static noinline void switch_to(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
@@ -31,6 +31,13 @@ static void load_here(struct vcpu *vcpu)
 		__this_cpu_write(last_loaded, vcpu);
 		indirect_branch_prediction_barrier();
 	}
+}
+
+/* If the VMCS is the current one still, nobody else was here since. */
+static __always_inline void load_here(struct vcpu *vcpu)
+{
+	if (unlikely(vmcs_current() != vcpu->vmx))
+		switch_to(vcpu);
 }
 
 void vcpu_forget(struct vcpu *vcpu)
@@ -108,8 +115,9 @@ void guest_state_load(struct vcpu *vcpu)
 	if (vmx->host.guest_loaded)
 		return;
 	write_host_task(vmx);
-	wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
-	msrs_load_guest(vcpu);
+	native_wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	if (msrs_to_switch(vcpu))
+		msrs_switch_to_guest(vcpu);
 	vmx->host.guest_loaded = true;
 }
 
@@ -122,7 +130,7 @@ void guest_state_put(struct vcpu *vcpu)
 	if (!host->guest_loaded)
 		return;
 	host->guest_loaded = false;
-	rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	vmx->kernel_gs_base = __rdmsr(MSR_KERNEL_GS_BASE);
 	if (unlikely(host->ldt))
 		asm volatile("lldt %0" : : "m"(host->ldt));
 	if (unlikely(host->gs))
@@ -133,8 +141,9 @@ void guest_state_put(struct vcpu *vcpu)
 		loadsegment(ds, host->ds);
 		loadsegment(es, host->es);
 	}
-	wrmsrl(MSR_KERNEL_GS_BASE, host->kernel_gs_base);
-	msrs_load_host(vcpu);
+	native_wrmsrl(MSR_KERNEL_GS_BASE, host->kernel_gs_base);
+	if (msrs_to_switch(vcpu))
+		msrs_switch_to_host(vcpu);
 	load_fixmap_gdt(smp_processor_id());
 	invalidate_tss_limit();
 }

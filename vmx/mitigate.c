@@ -15,7 +15,7 @@
 
 #include "vmx/vmx.h"
 
-static DEFINE_STATIC_KEY_FALSE(l1d_flush);
+DEFINE_STATIC_KEY_FALSE(mitigate_l1d_flush);
 
 /* L1TF: a guest's page tables can make it read what is in the L1 data cache. */
 static enum vmx_l1d_flush_state choose_l1d_flush(void)
@@ -40,27 +40,11 @@ void mitigate_init(void)
 	/* What /sys/devices/system/cpu/vulnerabilities/l1tf tells. */
 	l1tf_vmx_mitigation = choose_l1d_flush();
 	if (l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_COND)
-		static_branch_enable(&l1d_flush);
+		static_branch_enable(&mitigate_l1d_flush);
 }
 
 void mitigate_exit(void)
 {
-	static_branch_disable(&l1d_flush);
+	static_branch_disable(&mitigate_l1d_flush);
 	l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_AUTO;
-}
-
-/* Exits that stay in the burst touch nothing but this vCPU's own data. */
-void mitigate_before_burst(void)
-{
-	if (static_branch_unlikely(&l1d_flush))
-		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
-}
-
-/* VMSCAPE: what the guest taught the branch predictors, userspace must not follow. */
-void mitigate_after_burst(void)
-{
-#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
-	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
-		this_cpu_write(x86_ibpb_exit_to_user, true);
-#endif
 }

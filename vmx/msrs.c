@@ -59,7 +59,7 @@ static bool uses_tsc_aux(const struct vcpu_vmx *vmx)
 }
 
 /* A guest that has SYSCALL off cannot feel these MSRs: reads and writes of them exit. */
-void msrs_load_guest(struct vcpu *vcpu)
+void msrs_switch_to_guest(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
@@ -73,7 +73,7 @@ void msrs_load_guest(struct vcpu *vcpu)
 		wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
 }
 
-void msrs_load_host(struct vcpu *vcpu)
+void msrs_switch_to_host(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 

@@ -26,17 +26,12 @@ struct vmx_cpu {
 	void *region; /* VMXON region, a page */
 	/* vcpu_vmx.active: VMCSs not cleared; this CPU only, interrupts off */
 	struct list_head active;
-	struct vcpu_vmx *current_vmcs;
 	bool on;
 };
 
 static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
+DEFINE_PER_CPU(struct vcpu_vmx *, vmcs_here);
 static enum cpuhp_state hotplug_state;
-
-struct vcpu_vmx *vmcs_current(void)
-{
-	return this_cpu_read(vmx_cpu.current_vmcs);
-}
 
 /* IA32_FEATURE_CONTROL allows VMX outside SMX; an unlocked one is set so (SDM 3C 24.7). */
 static int allow_vmx(void)
@@ -86,7 +81,7 @@ static void clear_active(struct vcpu_vmx *vmx)
 	if (vmclear(vmx->vmcs_pa))
 		vmx_insn_failed("VMCLEAR of", vmx->vmcs_pa);
 	if (vmcs_current() == vmx)
-		__this_cpu_write(vmx_cpu.current_vmcs, NULL);
+		__this_cpu_write(vmcs_here, NULL);
 	vmx->launched = false;
 	list_del(&vmx->active);
 	/* Pairs with vmcs_load(): whoever sees -1 may load it elsewhere. */
@@ -280,7 +275,7 @@ bool vmcs_load(struct vcpu_vmx *vmx)
 		list_add(&vmx->active, this_cpu_ptr(&vmx_cpu.active));
 		WRITE_ONCE(vmx->vcpu->cpu, cpu);
 	}
-	__this_cpu_write(vmx_cpu.current_vmcs, vmx);
+	__this_cpu_write(vmcs_here, vmx);
 	if (vmptrld(vmx->vmcs_pa))
 		vmx_insn_failed("VMPTRLD of", vmx->vmcs_pa);
 	local_irq_restore(flags);

@@ -7,6 +7,8 @@
 #ifndef VELLUM_VMX_ON_H
 #define VELLUM_VMX_ON_H
 
+#include <linux/percpu.h>
+
 #include "types.h"
 
 struct vcpu_vmx;
@@ -24,7 +26,12 @@ bool vmcs_load(struct vcpu_vmx *vmx);
 /* Clears the VMCS where it is active.  Interrupts on. */
 void vmcs_unload(struct vcpu_vmx *vmx);
 
+DECLARE_PER_CPU(struct vcpu_vmx *, vmcs_here); /* on.c's */
+
 /* The vCPU whose VMCS is current on this CPU, or NULL.  Preemption off. */
-struct vcpu_vmx *vmcs_current(void);
+static inline struct vcpu_vmx *vmcs_current(void)
+{
+	return this_cpu_read(vmcs_here);
+}
 
 #endif

@@ -88,7 +88,7 @@ static void deliver_host_event(void)
 }
 
 /* VMLAUNCH or VMRESUME was refused: the VMCS is wrong, which is a bug of ours. */
-static int entry_refused(struct vcpu *vcpu, int how)
+static noinline int entry_refused(struct vcpu *vcpu, int how)
 {
 	char why[64];
 
@@ -157,7 +157,7 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
 	write_host_state(vmx);
-	rdmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
+	vmx->host.debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
 	debug_load_guest(vcpu);
 	xsave_load_guest(vcpu);
 	perf_load_guest(vmx);
@@ -207,7 +207,6 @@ static int before_burst(struct vcpu *vcpu)
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		return -EINTR;
 	}
-	cond_resched();
 	if (unlikely(READ_ONCE(vcpu->pending) & VCPU_REQ_SLOW))
 		take_slow_requests(vcpu);
 	return 0;
@@ -289,6 +288,8 @@ int vcpu_run(struct vcpu *vcpu)
 		action = before_burst(vcpu);
 		if (!action)
 			action = run_burst(vcpu);
+		if (action == ENTER_AGAIN)
+			cond_resched();
 	}
 
 	if (unlikely(vmx->steal.shown))

@@ -168,9 +168,23 @@ void perf_load_host(struct vcpu_vmx *vmx);
 /* mitigate.c */
 void mitigate_init(void);
 void mitigate_exit(void);
-/* Around a burst of entries, interrupts off. */
-void mitigate_before_burst(void);
-void mitigate_after_burst(void);
+DECLARE_STATIC_KEY_FALSE(mitigate_l1d_flush);
+
+/* Around a burst of entries, interrupts off; exits in it touch nothing but this vCPU's own data. */
+static inline void mitigate_before_burst(void)
+{
+	if (static_branch_unlikely(&mitigate_l1d_flush))
+		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+}
+
+/* VMSCAPE: what the guest taught the branch predictors, userspace must not follow. */
+static inline void mitigate_after_burst(void)
+{
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
+}
 
 /* exits.c: between load and put; see run.c for who calls it with interrupts off. */
 int exit_dispatch(struct vcpu *vcpu);
@@ -291,8 +305,14 @@ int msrs_init(void);
 void msrs_exit(void);
 void msrs_reset(struct vcpu *vcpu);
 /* The SYSCALL MSRs and TSC_AUX. Preemption off. */
-void msrs_load_guest(struct vcpu *vcpu);
-void msrs_load_host(struct vcpu *vcpu);
+void msrs_switch_to_guest(struct vcpu *vcpu);
+void msrs_switch_to_host(struct vcpu *vcpu);
+
+static inline bool msrs_to_switch(const struct vcpu *vcpu)
+{
+	return (vcpu->vmx->efer & EFER_SCE) || vcpu->msrs.tsc_aux != vcpu->vmx->host.tsc_aux;
+}
+
 
 /* cpuid.c */
 int exit_cpuid(struct vcpu *vcpu);
