@@ -33,6 +33,8 @@
 #define LEAF_7_EBX_OURS	  F(TSC_ADJUST)
 #define LEAF_7_ECX	  (F(UMIP) | F(RDPID))
 #define LEAF_7_EDX	  F(FSRM)
+/* What is here whatever the CPU has. */
+#define LEAF_7_EDX_OURS	  F(ARCH_CAPABILITIES)
 #define LEAF_80000001_ECX (F(LAHF_LM) | F(ABM) | F(3DNOWPREFETCH))
 #define LEAF_80000001_EDX (F(SYSCALL) | F(NX) | F(GBPAGES) | F(RDTSCP) | F(LM))
 #define LEAF_80000007_EDX F(CONSTANT_TSC)
@@ -53,7 +55,8 @@
 #define PV_FEATURES \
 	(BIT(KVM_FEATURE_NOP_IO_DELAY) | /* a port access is a call, and long enough */ \
 	 BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_CLOCKSOURCE2) | \
-	 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) | BIT(KVM_FEATURE_STEAL_TIME))
+	 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) | BIT(KVM_FEATURE_STEAL_TIME) | \
+	 BIT(KVM_FEATURE_PV_SCHED_YIELD))
 
 #define LEAF_XSAVE    0xd
 #define BASIC_MAX     LEAF_XSAVE
@@ -119,6 +122,7 @@ static void mask_leaf_7(struct kvm_cpuid_entry2 *entry)
 	entry->ebx = leaf_7_ebx(entry->ebx);
 	entry->ecx = leaf_7_ecx(entry->ecx);
 	entry->edx &= with_xsave(LEAF_7_EDX, 0, 0, AVX512_7_EDX);
+	entry->edx |= LEAF_7_EDX_OURS;
 }
 
 static void mask_leaf_80000008(struct kvm_cpuid_entry2 *entry)

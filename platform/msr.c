@@ -31,9 +31,14 @@
 
 /* Fast strings, and: no BTS, no PEBS. */
 #define MISC_ENABLE_RESET	(BIT_ULL(0) | BIT_ULL(11) | BIT_ULL(12))
-#define MISC_ENABLE_FAST_STRING BIT_ULL(0)
+/* Those that change nothing that we do: fast strings, TM1, SpeedStep, MONITOR. */
+#define MISC_ENABLE_GUEST (BIT_ULL(0) | BIT_ULL(3) | BIT_ULL(16) | BIT_ULL(18))
 /* What an owner may give back: what some CPU reports, and nothing we would have to act upon. */
 #define MISC_ENABLE_HOST (MISC_ENABLE_RESET | BIT_ULL(3) | BIT_ULL(7) | BIT_ULL(16) | BIT_ULL(18))
+
+#define PLATFORM_INFO_CPUID_FAULT BIT_ULL(31)
+/* The revision is in the upper half; KVM's number for "some". */
+#define UCODE_REV_RESET (1ull << 32)
 
 /* clang-format off */
 const u32 msr_index_list[] = {
@@ -44,6 +49,8 @@ const u32 msr_index_list[] = {
 	/* This file. */
 	MSR_IA32_APICBASE, MSR_IA32_CR_PAT, MSR_IA32_MISC_ENABLE, MSR_TSC_AUX,
 	MSR_IA32_MCG_CAP, MSR_IA32_MCG_STATUS, MSR_PLATFORM_INFO,
+	MSR_IA32_UCODE_REV, MSR_IA32_ARCH_CAPABILITIES, MSR_MISC_FEATURES_ENABLES,
+	MSR_IA32_POWER_CTL, MSR_IA32_FEAT_CTL, MSR_SMI_COUNT,
 	MTRR_CAP, MTRR_DEF_TYPE, MTRR_FIXED_64K, MTRR_FIXED_16K, MTRR_FIXED_16K + 1,
 	MTRR_FIXED_4K, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, MTRR_FIXED_4K_LAST,
 	MTRR_PHYS_BASE0, 0x201, 0x202, 0x203, 0x204, 0x205, 0x206, 0x207,
@@ -59,7 +66,77 @@ void msr_reset(struct msr_model *model, bool bsp)
 		.apic_base = APIC_BASE_DEFAULT | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0),
 		.pat = PAT_RESET,
 		.misc_enable = MISC_ENABLE_RESET,
+		.platform_info = PLATFORM_INFO_CPUID_FAULT,
+		.ucode_rev = UCODE_REV_RESET,
+		.feature_control = FEAT_CTL_LOCKED,
 	};
+	/* What the list names a guest has; without an answer it knows nothing of its CPU. */
+	msr_feature(MSR_IA32_ARCH_CAPABILITIES, &model->arch_capabilities);
+}
+
+/*
+ * MSRs that guests read and write early, by model number and not by CPUID, and
+ * that hold nothing here: what KVM answers for them.
+ */
+struct msr_fact {
+	u32 first, last;
+	u64 reads; /* the value */
+	u8 rights;
+	u64 ignores; /* bits that may be written, to no effect */
+};
+
+#define RO BIT(0)
+#define WO BIT(1)
+#define RW (RO | WO)
+
+static const struct msr_fact facts[] = {
+	{ MSR_IA32_PLATFORM_ID, MSR_IA32_PLATFORM_ID, 0, RO },
+	{ MSR_EBC_FREQUENCY_ID, MSR_EBC_FREQUENCY_ID, BIT_ULL(24), RO }, /* 133 MHz bus */
+	{ MSR_IA32_EBL_CR_POWERON, MSR_IA32_EBL_CR_POWERON, 0, RO },
+	{ MSR_IA32_UCODE_WRITE, MSR_IA32_UCODE_WRITE, 0, WO, ~0ull },
+	{ MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, 0, RW, ~0ull },
+	{ MSR_FSB_FREQ, MSR_FSB_FREQ, 3, RO },
+	{ MSR_IA32_BBL_CR_CTL3, MSR_IA32_BBL_CR_CTL3, 0xbe702111, RW, ~0ull },
+	{ MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, 0, RW, ~0ull },
+	{ MSR_IA32_PERF_STATUS, MSR_IA32_PERF_STATUS, 1000, RO },
+	{ MSR_IA32_PERF_CTL, MSR_IA32_PERF_CTL, 0, RO },
+	/* Last branch records and single steps by branches are asked for in vain. */
+	{ MSR_IA32_DEBUGCTLMSR, MSR_IA32_DEBUGCTLMSR, 0, RW, BIT_ULL(0) | BIT_ULL(1) },
+	{ MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, 0, RO },
+	{ MSR_RAPL_POWER_UNIT, MSR_RAPL_POWER_UNIT, 0, RO },
+	{ MSR_PKG_ENERGY_STATUS, MSR_PKG_ENERGY_STATUS, 0, RO },
+	{ MSR_DRAM_ENERGY_STATUS, MSR_DRAM_ENERGY_STATUS, 0, RO },
+	{ MSR_PP0_ENERGY_STATUS, MSR_PP0_ENERGY_STATUS, 0, RO },
+	{ MSR_PP1_ENERGY_STATUS, MSR_PP1_ENERGY_STATUS, 0, RO },
+};
+
+static const struct msr_fact *find_fact(u32 index)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(facts); i++)
+		if (index >= facts[i].first && index <= facts[i].last)
+			return &facts[i];
+	return NULL;
+}
+
+static int fact_get(u32 index, u64 *value)
+{
+	const struct msr_fact *fact = find_fact(index);
+
+	if (!fact)
+		return -ENOENT;
+	*value = fact->reads;
+	return fact->rights & RO ? 0 : -EINVAL;
+}
+
+static int fact_set(u32 index, u64 value)
+{
+	const struct msr_fact *fact = find_fact(index);
+
+	if (!fact)
+		return -ENOENT;
+	return fact->rights & WO && !(value & ~fact->ignores) ? 0 : -EINVAL;
 }
 
 /* A memory type: UC, WC, WT, WP or WB. */
@@ -134,7 +211,19 @@ static bool misc_enable_valid(u64 old, u64 value, bool host)
 {
 	if (host)
 		return !(value & ~MISC_ENABLE_HOST);
-	return !((old ^ value) & ~MISC_ENABLE_FAST_STRING);
+	return !((old ^ value) & ~MISC_ENABLE_GUEST);
+}
+
+/* CPUID faulting can be offered as long as it is not in use. */
+static bool platform_info_valid(const struct msr_model *model, u64 value)
+{
+	return (value & PLATFORM_INFO_CPUID_FAULT) || !model->misc_features;
+}
+
+static bool misc_features_valid(const struct msr_model *model, u64 value)
+{
+	return !value || (value == MSR_MISC_FEATURES_ENABLES_CPUID_FAULT &&
+			  (model->platform_info & PLATFORM_INFO_CPUID_FAULT));
 }
 
 int msr_get(const struct msr_model *model, u32 index, u64 *value)
@@ -161,6 +250,24 @@ int msr_get(const struct msr_model *model, u32 index, u64 *value)
 	case MSR_PLATFORM_INFO:
 		*value = model->platform_info;
 		return 0;
+	case MSR_IA32_UCODE_REV:
+		*value = model->ucode_rev;
+		return 0;
+	case MSR_IA32_ARCH_CAPABILITIES:
+		*value = model->arch_capabilities;
+		return 0;
+	case MSR_MISC_FEATURES_ENABLES:
+		*value = model->misc_features;
+		return 0;
+	case MSR_IA32_POWER_CTL:
+		*value = model->power_ctl;
+		return 0;
+	case MSR_IA32_FEAT_CTL:
+		*value = model->feature_control;
+		return 0;
+	case MSR_SMI_COUNT:
+		*value = model->smi_count;
+		return 0;
 	case MTRR_CAP:
 		*value = MTRR_CAP_VALUE;
 		return 0;
@@ -173,7 +280,7 @@ int msr_get(const struct msr_model *model, u32 index, u64 *value)
 	else if (index >= MTRR_PHYS_BASE0 && index <= MTRR_PHYS_LAST)
 		*value = model->mtrr_var[index - MTRR_PHYS_BASE0];
 	else
-		return -EINVAL;
+		return fact_get(index, value);
 	return 0;
 }
 
@@ -193,8 +300,22 @@ static u64 *writable(struct msr_model *model, const struct cpuid_model *cpuid, u
 		return value >> 32 ? NULL : &model->tsc_aux;
 	case MSR_IA32_MCG_STATUS: /* WRMSR takes nothing but 0 */
 		return host || !value ? &model->mcg_status : NULL;
-	case MSR_PLATFORM_INFO: /* CPUID faulting, bit 31, is not there */
-		return host && !(value & BIT_ULL(31)) ? &model->platform_info : NULL;
+	case MSR_PLATFORM_INFO:
+		return host && platform_info_valid(model, value) ? &model->platform_info : NULL;
+	case MSR_IA32_UCODE_REV:
+		return host ? &model->ucode_rev : NULL;
+	case MSR_IA32_ARCH_CAPABILITIES:
+		return host ? &model->arch_capabilities : NULL;
+	case MSR_MISC_FEATURES_ENABLES:
+		return misc_features_valid(model, value) ? &model->misc_features : NULL;
+	case MSR_IA32_POWER_CTL:
+		return &model->power_ctl;
+	case MSR_IA32_FEAT_CTL: /* VMX, SMX, SGX and LMCE are not there to be enabled */
+		return (host || !model->feature_control) && !(value & ~(u64)FEAT_CTL_LOCKED) ?
+			       &model->feature_control :
+			       NULL;
+	case MSR_SMI_COUNT:
+		return host ? &model->smi_count : NULL;
 	case MTRR_DEF_TYPE:
 		return mtrr_def_type_valid(value) ? &model->mtrr_def_type : NULL;
 	}
@@ -207,12 +328,20 @@ static u64 *writable(struct msr_model *model, const struct cpuid_model *cpuid, u
 	return NULL;
 }
 
-/* Read-only ones take the value they have, so that a saved list can be restored whole. */
-static bool host_restores(const struct msr_model *model, u32 index, u64 value)
+/* Not to be written so. */
+static int refuse(const struct msr_model *model, u32 index, u64 value, bool host)
 {
 	u64 now;
 
-	return !msr_get(model, index, &now) && now == value;
+	/* A guest writes 0 before it asks for the revision (SDM 3A 9.11.7). */
+	if (index == MSR_IA32_UCODE_REV)
+		return 0;
+	if (find_fact(index))
+		return fact_set(index, value);
+	if (msr_get(model, index, &now))
+		return -ENOENT;
+	/* Read-only ones take the value they have, so that a saved list can be restored whole. */
+	return host && now == value ? 0 : -EINVAL;
 }
 
 int msr_set(struct msr_model *model, const struct cpuid_model *cpuid, u32 index, u64 value,
@@ -224,5 +353,5 @@ int msr_set(struct msr_model *model, const struct cpuid_model *cpuid, u32 index,
 		*where = value;
 		return 0;
 	}
-	return host && host_restores(model, index, value) ? 0 : -EINVAL;
+	return refuse(model, index, value, host);
 }

@@ -40,6 +40,15 @@ static const struct cap caps[] = {
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
 	{ KVM_CAP_BINARY_STATS_FD, 1 },
 	{ KVM_CAP_SREGS2, 1 },
+	{ KVM_CAP_GET_MSR_FEATURES, 1 },
+	{ KVM_CAP_X86_MSR_FILTER, 1 },
+	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
+	{ KVM_CAP_MSR_PLATFORM_INFO, 1 },
+	{ KVM_CAP_ENABLE_CAP, 1 },
+	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
+	{ KVM_CAP_NOP_IO_DELAY, 1 },
+	{ KVM_CAP_DISABLE_QUIRKS2, VM_QUIRKS },
+	{ KVM_CAP_X86_DISABLE_EXITS, VM_EXITS_TO_DISABLE },
 	{ KVM_CAP_XSAVE, 1 },
 	{ KVM_CAP_XSAVE2, sizeof(struct kvm_xsave) },
 	{ KVM_CAP_DEBUGREGS, 1 },
@@ -111,15 +120,15 @@ static long get_emulated_cpuid(struct kvm_cpuid2 __user *user)
 	return put_user(0, &user->nent);
 }
 
-static long get_msr_index_list(struct kvm_msr_list __user *user)
+static long put_msr_list(struct kvm_msr_list __user *user, const u32 *list, u32 count)
 {
 	u32 room;
 
-	if (get_user(room, &user->nmsrs) || put_user(msr_index_count, &user->nmsrs))
+	if (get_user(room, &user->nmsrs) || put_user(count, &user->nmsrs))
 		return -EFAULT;
-	if (room < msr_index_count)
+	if (room < count)
 		return -E2BIG;
-	if (copy_to_user(user->indices, msr_index_list, msr_index_count * sizeof(u32)))
+	if (copy_to_user(user->indices, list, count * sizeof(u32)))
 		return -EFAULT;
 	return 0;
 }
@@ -142,7 +151,11 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_GET_EMULATED_CPUID:
 		return get_emulated_cpuid(user);
 	case KVM_GET_MSR_INDEX_LIST:
-		return get_msr_index_list(user);
+		return put_msr_list(user, msr_index_list, msr_index_count);
+	case KVM_GET_MSR_FEATURE_INDEX_LIST:
+		return put_msr_list(user, msr_feature_list, msr_feature_count);
+	case KVM_GET_MSRS:
+		return feature_get_msrs(user);
 	default:
 		return -EINVAL;
 	}

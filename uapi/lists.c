@@ -39,6 +39,25 @@ long vcpu_get_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user)
 	return ret;
 }
 
+long feature_get_msrs(struct kvm_msrs __user *user)
+{
+	struct kvm_msr_entry *msrs;
+	u32 nr, done = 0;
+	u64 value;
+	long ret;
+
+	msrs = msrs_from_user(user, &nr);
+	if (IS_ERR(msrs))
+		return PTR_ERR(msrs);
+	while (done < nr && !msr_feature(msrs[done].index, &value))
+		msrs[done++].data = value;
+	ret = done;
+	if (copy_to_user(user->entries, msrs, done * sizeof(*msrs)))
+		ret = -EFAULT;
+	kvfree(msrs);
+	return ret;
+}
+
 /* The number of MSRs set: it stops at the first that is unknown or refused. */
 long vcpu_set_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user)
 {

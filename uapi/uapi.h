@@ -45,6 +45,11 @@ long harvest_get(struct vm *vm, const struct kvm_dirty_log *log);
 long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log);
 long harvest_reset_rings(struct vm *vm);
 
+/* policy.c: KVM_ENABLE_CAP of a VM, those that are not here are -EINVAL; of a vCPU; the MSR filter. */
+long policy_enable(struct vm *vm, const struct kvm_enable_cap *cap);
+long vcpu_enable_cap(struct vcpu *vcpu, const struct kvm_enable_cap __user *user);
+long policy_set_msr_filter(struct vm *vm, const struct kvm_msr_filter __user *user);
+
 /* KVM_CREATE_VCPU: a descriptor, or -errno. */
 long vcpu_ioctl_create(struct vm *vm, unsigned long id);
 /* state.c: those of a vCPU's ioctls that move one structure; -EINVAL: none that is known. */
@@ -54,6 +59,8 @@ long vcpu_ioctl_state(struct vcpu *vcpu, unsigned int cmd, void __user *user);
 /* Around KVM_RUN.  Before: 0, or -EINVAL and KVM_RUN is not to go on. */
 int sync_regs_before(struct vcpu *vcpu);
 void sync_regs_after(struct vcpu *vcpu);
+/* KVM_GET_MSRS on the device: the MSRs of KVM_GET_MSR_FEATURE_INDEX_LIST. */
+long feature_get_msrs(struct kvm_msrs __user *user);
 /* Those of a vCPU's ioctls that move lists: MSRs and CPUID.  vcpu->mutex held. */
 long vcpu_get_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user);
 long vcpu_set_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user);

@@ -133,6 +133,8 @@ static noinline long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsi
 		return vcpu_get_cpuid2(vcpu, user);
 	case KVM_SET_CPUID2:
 		return vcpu_set_cpuid2(vcpu, user);
+	case KVM_ENABLE_CAP:
+		return vcpu_enable_cap(vcpu, user);
 	case KVM_SET_SIGNAL_MASK:
 		return set_signal_mask(vcpu, user);
 	case KVM_SET_TSC_KHZ:
@@ -228,7 +230,7 @@ long vcpu_ioctl_create(struct vm *vm, unsigned long id)
 	if (id >= VM_MAX_VCPU_ID)
 		return -EINVAL;
 	mutex_lock(&vm->lock);
-	ret = create_locked(vm, id);
+	ret = vm->max_vcpu_id && id >= vm->max_vcpu_id ? -EINVAL : create_locked(vm, id);
 	mutex_unlock(&vm->lock);
 	return ret;
 }

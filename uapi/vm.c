@@ -92,7 +92,7 @@ static long vm_enable_cap(struct vm *vm, const struct kvm_enable_cap *cap)
 	case KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP:
 		return enable_ring_bitmap(vm);
 	default:
-		return -EINVAL;
+		return policy_enable(vm, cap);
 	}
 }
 
@@ -173,6 +173,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		if (copy_from_user(&cap, user, sizeof(cap)))
 			return -EFAULT;
 		return vm_enable_cap(vm, &cap);
+	case KVM_X86_SET_MSR_FILTER:
+		return policy_set_msr_filter(vm, user);
 	case KVM_CREATE_IRQCHIP:
 		return create_irqchip(vm);
 	case KVM_SET_TSS_ADDR:

@@ -14,6 +14,8 @@ static struct kvm_cpuid_entry2 follow(const struct vcpu *vcpu,
 		.cr4 = vcpu->vmx->cr4_shadow,
 		.xcr0 = vcpu->vmx->xcr0,
 		.apic = vcpu->msrs.apic_base & MSR_IA32_APICBASE_ENABLE,
+		.own_mwait = !vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT),
+		.mwait = vcpu->msrs.misc_enable & MSR_IA32_MISC_ENABLE_MWAIT,
 	};
 
 	return cpuid_follow(&vcpu->cpuid, entry, &state);
@@ -25,6 +27,11 @@ int exit_cpuid(struct vcpu *vcpu)
 		cpuid_answer(&vcpu->cpuid, vcpu->regs[GPR_RAX], vcpu->regs[GPR_RCX]);
 	struct kvm_cpuid_entry2 now;
 
+	if (unlikely(vcpu->msrs.misc_features & MSR_MISC_FEATURES_ENABLES_CPUID_FAULT) &&
+	    guest_cpl()) {
+		queue_exception_error(vcpu, GP_VECTOR, 0);
+		return ENTER_AGAIN;
+	}
 	vcpu->stats.exits_cpuid++;
 	if (cpuid_follows_state(entry->function)) {
 		now = follow(vcpu, entry);
@@ -35,6 +42,17 @@ int exit_cpuid(struct vcpu *vcpu)
 	vcpu->regs[GPR_RCX] = entry->ecx;
 	vcpu->regs[GPR_RDX] = entry->edx;
 	skip_insn(vcpu);
+	return ENTER_AGAIN;
+}
+
+/* Nothing is monitored: MWAIT goes on at once.  By KVM's habit also without the feature. */
+int exit_mwait(struct vcpu *vcpu)
+{
+	if (!vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) &&
+	    !(follow(vcpu, cpuid_entry(&vcpu->cpuid, 1, 0)).ecx & BIT(3)))
+		queue_exception(vcpu, UD_VECTOR);
+	else
+		skip_insn(vcpu);
 	return ENTER_AGAIN;
 }
 

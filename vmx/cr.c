@@ -52,6 +52,13 @@ bool vmx_in_64bit(const struct vcpu *vcpu)
 	return (vcpu->vmx->efer & EFER_LMA) && (vmread(GUEST_CS_AR_BYTES) & SEG_AR_L);
 }
 
+gva_t vmx_linear_rip(const struct vcpu *vcpu)
+{
+	u64 rip = vmread(GUEST_RIP);
+
+	return vmx_in_64bit(vcpu) ? rip : (u32)(vmread(GUEST_CS_BASE) + rip);
+}
+
 void vmx_put_cr0(struct vcpu *vcpu, u64 cr0)
 {
 	/* Unrestricted guest takes PE and PG out of what VMX fixes to 1. */

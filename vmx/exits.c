@@ -3,7 +3,6 @@
  * VM exits: one call for each reason, one tail that says everything about what
  * nobody handles.
  */
-#include <uapi/linux/kvm_para.h>
 #include <asm/cpu.h>
 
 #include "vmx/vmx.h"
@@ -21,16 +20,6 @@ void skip_insn(struct vcpu *vcpu)
 	if (unlikely(vmread(GUEST_RFLAGS) & X86_EFLAGS_TF))
 		vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
 			vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DEBUG_BS);
-}
-
-/* No hypercall is offered: what a guest that tries hears is KVM's word for that. */
-static int exit_vmcall(struct vcpu *vcpu)
-{
-	u64 answer = -KVM_ENOSYS;
-
-	vcpu->regs[GPR_RAX] = vmx_in_64bit(vcpu) ? answer : (u32)answer;
-	skip_insn(vcpu);
-	return ENTER_AGAIN;
 }
 
 static int exit_hlt(struct vcpu *vcpu)
@@ -113,6 +102,8 @@ static int exit_exception(struct vcpu *vcpu)
 	switch (info & INTR_INFO_VECTOR_MASK) {
 	case DB_VECTOR:
 		return exit_debug(vcpu);
+	case UD_VECTOR:
+		return exit_invalid_opcode(vcpu);
 	case AC_VECTOR:
 		return exit_alignment(vcpu);
 	}
@@ -185,6 +176,9 @@ int exit_dispatch(struct vcpu *vcpu)
 		return exit_protection(vcpu);
 	case EXIT_REASON_XSETBV:
 		return exit_xsetbv(vcpu);
+	case EXIT_REASON_MONITOR_INSTRUCTION:
+	case EXIT_REASON_MWAIT_INSTRUCTION:
+		return exit_mwait(vcpu);
 	case EXIT_REASON_VMCLEAR:
 	case EXIT_REASON_VMLAUNCH:
 	case EXIT_REASON_VMPTRLD:
@@ -196,8 +190,6 @@ int exit_dispatch(struct vcpu *vcpu)
 	case EXIT_REASON_VMON:
 	case EXIT_REASON_INVEPT:
 	case EXIT_REASON_INVVPID:
-	case EXIT_REASON_MONITOR_INSTRUCTION:
-	case EXIT_REASON_MWAIT_INSTRUCTION:
 	case EXIT_REASON_ENCLS:
 	case EXIT_REASON_SEAMCALL_INSN:
 	case EXIT_REASON_TDCALL_INSN:

@@ -9,48 +9,15 @@
 #include "platform/xsave.h"
 #include "vmx/vmx.h"
 
-unsigned long *vmx_msr_bitmap;
-
 /* The host's SYSCALL MSRs are the same on all CPUs and never change. */
 static u64 host_star, host_lstar, host_cstar, host_sfmask;
 
-/* Accesses to these harm nobody: the VMCS or load.c keeps guest and host apart. */
-static const u32 no_exit[] = {
-	MSR_FS_BASE,	      MSR_GS_BASE,	     MSR_KERNEL_GS_BASE,
-	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
-};
-
-/* One bit an MSR: reads of low and high MSRs, then writes (SDM 3C 25.6.9). */
-static void bitmap_allow(u32 index)
+void msrs_init(void)
 {
-	unsigned int bit = index & 0x1fff;
-
-	if (index >= 0xc0000000)
-		bit += 0x2000;
-	__clear_bit(bit, vmx_msr_bitmap);
-	__clear_bit(bit + 0x4000, vmx_msr_bitmap);
-}
-
-int msrs_init(void)
-{
-	unsigned int i;
-
-	vmx_msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
-	if (!vmx_msr_bitmap)
-		return -ENOMEM;
-	memset(vmx_msr_bitmap, 0xff, PAGE_SIZE);
-	for (i = 0; i < ARRAY_SIZE(no_exit); i++)
-		bitmap_allow(no_exit[i]);
 	rdmsrl(MSR_STAR, host_star);
 	rdmsrl(MSR_LSTAR, host_lstar);
 	rdmsrl(MSR_CSTAR, host_cstar);
 	rdmsrl(MSR_SYSCALL_MASK, host_sfmask);
-	return 0;
-}
-
-void msrs_exit(void)
-{
-	free_page((unsigned long)vmx_msr_bitmap);
 }
 
 static bool uses_tsc_aux(const struct vcpu_vmx *vmx)
@@ -170,8 +137,26 @@ static bool is_time_msr(u32 index)
 	return false;
 }
 
+/* The paravirtual ones of these are there only with their feature. */
+static bool has_time_msr(const struct vcpu *vcpu, u32 index)
+{
+	switch (index) {
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_SYSTEM_TIME:
+		return guest_pv_has(vcpu, KVM_FEATURE_CLOCKSOURCE);
+	case MSR_KVM_WALL_CLOCK_NEW:
+	case MSR_KVM_SYSTEM_TIME_NEW:
+		return guest_pv_has(vcpu, KVM_FEATURE_CLOCKSOURCE2);
+	case MSR_KVM_STEAL_TIME:
+		return guest_pv_has(vcpu, KVM_FEATURE_STEAL_TIME);
+	}
+	return true;
+}
+
 static int get_time_msr(struct vcpu *vcpu, u32 index, u64 *value)
 {
+	if (!has_time_msr(vcpu, index))
+		return -ENOENT;
 	switch (index) {
 	case MSR_IA32_TSC:
 	case MSR_IA32_TSC_ADJUST:
@@ -186,6 +171,8 @@ static int get_time_msr(struct vcpu *vcpu, u32 index, u64 *value)
 
 static int set_time_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 {
+	if (!has_time_msr(vcpu, index))
+		return -ENOENT;
 	switch (index) {
 	case MSR_IA32_TSC:
 	case MSR_IA32_TSC_ADJUST:
@@ -197,8 +184,7 @@ static int set_time_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 	}
 }
 
-/* Between load and put. */
-static int get_msr(struct vcpu *vcpu, u32 index, u64 *value)
+int vmx_get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	u64 *kept = syscall_msr(vmx, index);
@@ -255,8 +241,7 @@ static int set_model_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 	return ret;
 }
 
-/* Between load and put.  @host: by ioctl, not by the guest. */
-static int set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
+int vmx_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 {
 	u64 *kept = syscall_msr(vcpu->vmx, index);
 
@@ -280,7 +265,7 @@ int vcpu_get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 	int ret;
 
 	vcpu_load(vcpu);
-	ret = get_msr(vcpu, index, value);
+	ret = vmx_get_msr(vcpu, index, value);
 	vcpu_put(vcpu);
 	return ret;
 }
@@ -290,35 +275,7 @@ int vcpu_set_msr(struct vcpu *vcpu, u32 index, u64 value)
 	int ret;
 
 	vcpu_load(vcpu);
-	ret = set_msr(vcpu, index, value, true);
+	ret = vmx_set_msr(vcpu, index, value, true);
 	vcpu_put(vcpu);
 	return ret;
-}
-
-int exit_rdmsr(struct vcpu *vcpu)
-{
-	u64 value;
-
-	vcpu->stats.exits_msr++;
-	if (get_msr(vcpu, vcpu->regs[GPR_RCX], &value)) {
-		queue_exception_error(vcpu, GP_VECTOR, 0);
-		return ENTER_AGAIN;
-	}
-	vcpu->regs[GPR_RAX] = (u32)value;
-	vcpu->regs[GPR_RDX] = value >> 32;
-	skip_insn(vcpu);
-	return ENTER_AGAIN;
-}
-
-int exit_wrmsr(struct vcpu *vcpu)
-{
-	u64 value = (u32)vcpu->regs[GPR_RAX] | vcpu->regs[GPR_RDX] << 32;
-
-	vcpu->stats.exits_msr++;
-	if (set_msr(vcpu, vcpu->regs[GPR_RCX], value, false)) {
-		queue_exception_error(vcpu, GP_VECTOR, 0);
-		return ENTER_AGAIN;
-	}
-	skip_insn(vcpu);
-	return ENTER_AGAIN;
 }

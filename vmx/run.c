@@ -188,6 +188,8 @@ static void take_slow_requests(struct vcpu *vcpu)
 		clock_update(vcpu);
 	if (take_request(vcpu, VCPU_REQ_STEAL))
 		steal_update(vcpu);
+	if (take_request(vcpu, VCPU_REQ_YIELD))
+		yield();
 }
 
 /* 0: everything that had to be done is done.  Else an enum exit_action or -errno. */

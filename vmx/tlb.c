@@ -120,6 +120,11 @@ void tlb_discharge(struct vm *vm, struct tlb_batch *batch)
 	ept_free_dead(batch);
 }
 
+void vm_kick_all(struct vm *vm)
+{
+	kick_all(vm);
+}
+
 void vm_drain_pml(struct vm *vm)
 {
 	if (vm->mmu.caps.pml)

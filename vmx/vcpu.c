@@ -126,6 +126,9 @@ struct vm *vm_create(void)
 	rwlock_init(&vm->mmu.lock);
 	vm->mmu.caps = vmx_mmu_caps();
 	vm->mmu.kind = mmu_choose_kind(vm->mmu.caps, false);
+	ret = vm_msrs_create(vm);
+	if (ret)
+		goto free_vm;
 	ret = ept_init(&vm->mmu);
 	if (ret)
 		goto free_vm;
@@ -139,6 +142,7 @@ struct vm *vm_create(void)
 free_ept:
 	ept_destroy(&vm->mmu);
 free_vm:
+	vm_msrs_destroy(vm);
 	kvfree(vm);
 	return ERR_PTR(ret);
 }
@@ -159,6 +163,7 @@ static void vm_free(struct kref *refs)
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_destroy(vm->vcpus[i]);
 	ept_destroy(&vm->mmu);
+	vm_msrs_destroy(vm);
 	kvfree(vm);
 	atomic_long_dec(&vellum_vms);
 }
@@ -177,12 +182,10 @@ int vmx_init(void)
 	ret = tlb_init();
 	if (ret)
 		return ret;
-	ret = msrs_init();
-	if (ret)
-		goto free_tlb;
+	msrs_init();
 	ret = clock_init();
 	if (ret)
-		goto free_msrs;
+		goto free_tlb;
 	ret = vmx_on_init();
 	if (ret)
 		goto exit_clock;
@@ -194,8 +197,6 @@ int vmx_init(void)
 
 exit_clock:
 	clock_exit();
-free_msrs:
-	msrs_exit();
 free_tlb:
 	tlb_exit();
 	return ret;
@@ -208,6 +209,5 @@ void vmx_exit(void)
 	mitigate_exit();
 	vmx_on_exit();
 	clock_exit();
-	msrs_exit();
 	tlb_exit();
 }

@@ -46,8 +46,10 @@ enum vcpu_mode {
 #define VCPU_REQ_CLOCK BIT(8) /* the kvmclock page is to be written */
 #define VCPU_REQ_STEAL BIT(9) /* the steal time page */
 
+#define VCPU_REQ_YIELD BIT(12) /* the guest gives its turn away */
+
 /* Those that may sleep: taken up with interrupts on, before a burst of entries. */
-#define VCPU_REQ_SLOW (VCPU_REQ_CLOCK | VCPU_REQ_STEAL)
+#define VCPU_REQ_SLOW (VCPU_REQ_CLOCK | VCPU_REQ_STEAL | VCPU_REQ_YIELD)
 
 struct vcpu {
 	u64 regs[GPR_COUNT]; /* first: entry.S addresses it; RSP is cached from the VMCS */
@@ -76,6 +78,7 @@ struct vcpu {
 	struct lapic *apic; /* NULL without KVM_CREATE_IRQCHIP */
 	u32 mp_state;	    /* KVM_MP_STATE_* */
 	bool ran;	    /* entered at least once */
+	bool pv_enforced;   /* paravirtual features are those of CPUID alone */
 
 	sigset_t sigset;
 	bool sigset_active;
@@ -119,7 +122,7 @@ void vcpu_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
 int vcpu_set_xcrs(struct vcpu *vcpu, const struct kvm_xcrs *xcrs);
 void vcpu_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
 int vcpu_set_fpu(struct vcpu *vcpu, const struct kvm_fpu *fpu);
-/* All MSRs, vmx/'s and the model's. 0, or -EINVAL: unknown, or a value that faults. */
+/* All MSRs, vmx/'s and the model's.  0, -ENOENT: unknown, -EINVAL: a value that faults. */
 int vcpu_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
 int vcpu_set_msr(struct vcpu *vcpu, u32 index, u64 value);
 /* KVM_SET_TSC_KHZ and KVM_GET_TSC_KHZ: 0, the frequency, or -EINVAL, -EIO. */

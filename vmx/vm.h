@@ -11,10 +11,19 @@
 #include <linux/mutex.h>
 
 #include "mmu/host.h"
+#include "platform/msr_filter.h"
 #include "platform/clock.h"
 
-#define VM_MAX_VCPUS   64
+#define VM_MAX_VCPUS   256
 #define VM_MAX_VCPU_ID 256
+
+/* KVM_CAP_DISABLE_QUIRKS2: those of which both ways are here. */
+#define VM_QUIRKS \
+	(KVM_X86_QUIRK_CD_NW_CLEARED /* memory is write-back either way */ | \
+	 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_FIX_HYPERCALL_INSN | \
+	 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+/* KVM_CAP_X86_DISABLE_EXITS; PAUSE never exits. */
+#define VM_EXITS_TO_DISABLE (KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE)
 
 struct vcpu;
 
@@ -53,6 +62,16 @@ struct vm {
 	u32 ring_entries;   /* per vCPU; 0: no ring */
 	u64 manual_protect; /* KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | _INITIALLY_SET */
 	bool irqchip;	    /* vCPUs have a local APIC */
+
+	/* uapi/policy.c's.  Those that may change while vCPUs run are read once. */
+	u64 disabled_quirks;	 /* KVM_X86_QUIRK_* */
+	u64 disabled_exits;	 /* KVM_X86_DISABLE_EXITS_*, for vCPUs to come; under lock */
+	u32 user_msrs;		 /* KVM_MSR_EXIT_REASON_* that go to userspace */
+	u32 max_vcpu_id;	 /* 0: not chosen; under lock */
+	bool hide_platform_info; /* MSR_PLATFORM_INFO faults when the guest reads it */
+	struct msr_filter __rcu *msr_filter; /* NULL: all are allowed; replaced under lock */
+	unsigned long *msr_bitmap;	     /* the VMCSs', a page */
+
 	bool dead;	    /* an invariant broke: every vCPU ioctl answers -EIO */
 
 	struct vm_clock clock;
@@ -100,6 +119,16 @@ bool tsc_can_scale(void);
  * Every vCPU has @request (VCPU_REQ_*), and has left the guest since.  Interrupts on.
  */
 void vm_request(struct vm *vm, unsigned long request);
+/* Every vCPU that is in the guest leaves it, logs drained; returns when all have. */
+void vm_kick_all(struct vm *vm);
+
+/* Takes @filter over.  When this returns no vCPU runs with the old one.  May sleep. */
+void vm_set_msr_filter(struct vm *vm, struct msr_filter *filter);
+
+static inline bool vm_has_quirk(const struct vm *vm, u64 quirk)
+{
+	return !(READ_ONCE(vm->disabled_quirks) & quirk);
+}
 
 /* The VM cannot be trusted any more: says why once, makes every vCPU exit with -EIO. */
 void vm_kill(struct vm *vm, const char *why);

@@ -29,7 +29,7 @@ struct field_value {
 
 /* Fields that hold the same in every VMCS at its creation. */
 static const struct field_value initial[] = {
-	{ EXCEPTION_BITMAP, BIT(DB_VECTOR) | BIT(AC_VECTOR) | BIT(MC_VECTOR) },
+	{ EXCEPTION_BITMAP, BIT(DB_VECTOR) | BIT(UD_VECTOR) | BIT(AC_VECTOR) | BIT(MC_VECTOR) },
 	{ PAGE_FAULT_ERROR_CODE_MASK, 0 },
 	{ PAGE_FAULT_ERROR_CODE_MATCH, 0 },
 	{ CR3_TARGET_COUNT, 0 },
@@ -139,7 +139,7 @@ static void write_controls(struct vcpu *vcpu)
 	vmwrite(VM_EXIT_CONTROLS, vmx_caps.exit);
 	vmwrite(VM_ENTRY_CONTROLS, vmx_caps.entry);
 	vmwrite(VIRTUAL_PROCESSOR_ID, vmx->vpid);
-	vmwrite(MSR_BITMAP, __pa(vmx_msr_bitmap));
+	vmwrite(MSR_BITMAP, __pa(vcpu->vm->msr_bitmap));
 	vmwrite(EPT_POINTER,
 		env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0));
 	tsc_write_vmcs(vcpu);
@@ -180,6 +180,8 @@ int vmcs_create(struct vcpu *vcpu)
 	vmx->vmcs_pa = __pa(vmx->vmcs);
 	vmx->primary = vmx_caps.primary;
 	vmx->secondary = vmx_caps.secondary;
+	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
+		vmx->primary &= ~(u32)CPU_BASED_HLT_EXITING;
 
 	preempt_disable();
 	ret = vmclear(vmx->vmcs_pa);

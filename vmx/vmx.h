@@ -291,18 +291,27 @@ void vmx_put_pdptes(const u64 pdptes[4]);
 int exit_cr_access(struct vcpu *vcpu);
 /* In 64-bit code: CS.L in long mode. */
 bool vmx_in_64bit(const struct vcpu *vcpu);
-/* The privilege level at which the guest executes. */
-static inline unsigned int vmx_cpl(void)
-{
-	return (vmread(GUEST_SS_AR_BYTES) >> SEG_AR_DPL_SHIFT) & 3;
-}
+/* The linear address of the next instruction. */
+gva_t vmx_linear_rip(const struct vcpu *vcpu);
 
 /* msrs.c */
+void msrs_init(void);
+/* Between load and put.  0, -ENOENT or -EINVAL as vcpu_get_msr(); @host: not by the guest. */
+int vmx_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
+int vmx_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host);
+/* msr_exits.c */
 int exit_rdmsr(struct vcpu *vcpu);
 int exit_wrmsr(struct vcpu *vcpu);
-extern unsigned long *vmx_msr_bitmap;
-int msrs_init(void);
-void msrs_exit(void);
+/* msr_filter.c: a VM's filter and MSR bitmap; 0 or -ENOMEM, destroy is due either way. */
+int vm_msrs_create(struct vm *vm);
+void vm_msrs_destroy(struct vm *vm);
+/* The owner has denied the guest this access (KVM_MSR_FILTER_READ or _WRITE). */
+bool vm_filters_msr(struct vm *vm, u32 index, u32 access);
+/* hypercall.c */
+int exit_vmcall(struct vcpu *vcpu);
+int exit_invalid_opcode(struct vcpu *vcpu);
+/* May the guest use this KVM_FEATURE_*?  Always, unless its owner enforces CPUID. */
+bool guest_pv_has(const struct vcpu *vcpu, unsigned int feature);
 void msrs_reset(struct vcpu *vcpu);
 /* The SYSCALL MSRs and TSC_AUX. Preemption off. */
 void msrs_switch_to_guest(struct vcpu *vcpu);
@@ -316,6 +325,7 @@ static inline bool msrs_to_switch(const struct vcpu *vcpu)
 
 /* cpuid.c */
 int exit_cpuid(struct vcpu *vcpu);
+int exit_mwait(struct vcpu *vcpu); /* and MONITOR */
 
 /* xsave.c: XCR0 around a burst of entries, interrupts off. */
 DECLARE_STATIC_KEY_FALSE(xsave_in_use);

@@ -43,7 +43,7 @@ int exit_xsetbv(struct vcpu *vcpu)
 {
 	u64 value = (u32)vcpu->regs[GPR_RAX] | vcpu->regs[GPR_RDX] << 32;
 
-	if (vmx_cpl() || (u32)vcpu->regs[GPR_RCX] != XCR_XFEATURE_ENABLED_MASK ||
+	if (guest_cpl() || (u32)vcpu->regs[GPR_RCX] != XCR_XFEATURE_ENABLED_MASK ||
 	    !xcr0_is_valid(value, vcpu->cpuid.xcr0_bits)) {
 		queue_exception_error(vcpu, GP_VECTOR, 0);
 		return ENTER_AGAIN;

@@ -8,6 +8,7 @@
 
 #include "platform/lapic.h"
 #include "platform/msr.h"
+#include "platform/msr_filter.h"
 #include "platform/xsave.h"
 #include "tap.h"
 
@@ -18,6 +19,12 @@ static struct cpuid_features host = {
 	.ecx_7 = 1 << 2,	   /* UMIP */
 	.edx_80000001 = 1 << 11 | 1 << 20 | 1 << 29,
 };
+
+int msr_feature(u32 index, u64 *value)
+{
+	*value = 0x2b;
+	return index == MSR_IA32_ARCH_CAPABILITIES ? 0 : -ENOENT;
+}
 
 void cpuid_host_features(struct cpuid_features *features)
 {
@@ -219,43 +226,58 @@ struct msr_case {
 	u32 index;
 	u64 value;
 	bool host;
-	bool good;
+	int ret;
 };
 
 static const struct msr_case msr_cases[] = {
-	{ MSR_IA32_APICBASE, 0xfee00800, false, true },
-	{ MSR_IA32_APICBASE, 1 << 11, true, true },
-	{ MSR_IA32_APICBASE, 1 << 10, true, false }, /* x2APIC */
-	{ MSR_IA32_APICBASE, 1ull << 36 | 1 << 11, true, false }, /* beyond MAXPHYADDR */
-	{ MSR_IA32_CR_PAT, 0x0007040600070406, false, true },
-	{ MSR_IA32_CR_PAT, 2, false, false },
-	{ MSR_IA32_CR_PAT, 3ull << 56, false, false },
-	{ MSR_IA32_MISC_ENABLE, 1 << 11 | 1 << 12, false, true },
-	{ MSR_IA32_MISC_ENABLE, 0, false, false },
-	{ MSR_IA32_MISC_ENABLE, 1ull << 34, true, false }, /* XD disable */
-	{ MSR_TSC_AUX, 0xffffffff, false, true },
-	{ MSR_TSC_AUX, 1ull << 32, true, false },
-	{ MSR_IA32_MCG_STATUS, 4, false, false },
-	{ MSR_IA32_MCG_STATUS, 4, true, true },
-	{ MSR_IA32_MCG_CAP, 0, true, true },
-	{ MSR_IA32_MCG_CAP, 0, false, false },
-	{ MSR_IA32_MCG_CAP, 1, true, false },
-	{ 0xfe, 0x508, true, true },   /* MTRRCAP, as it is */
-	{ 0xfe, 0x508, false, false }, /* but read-only */
-	{ 0x2ff, 0xc06, false, true },
-	{ 0x2ff, 0x1006, false, false },
-	{ 0x2ff, 2, false, false },
-	{ 0x250, 0x0606060606060606, false, true },
-	{ 0x26f, 0x0606060606060602, false, false },
-	{ 0x200, 0x80000006, false, true },
-	{ 0x200, 0x80000106, false, false },
-	{ 0x20f, 0xf80000800, false, true },
-	{ 0x20f, 0x1f80000800, false, false },
-	{ 0x20f, 0xf80000400, false, false },
-	{ 0x210, 0, true, false },
-	{ 0x251, 0, true, false },
-	{ MSR_EFER, 0, true, false }, /* vmx/'s */
-	{ 0xdeadbeef, 0, true, false },
+	{ MSR_IA32_APICBASE, 0xfee00800, false, 0 },
+	{ MSR_IA32_APICBASE, 1 << 11, true, 0 },
+	{ MSR_IA32_APICBASE, 1 << 10, true, -EINVAL }, /* x2APIC */
+	{ MSR_IA32_APICBASE, 1ull << 36 | 1 << 11, true, -EINVAL }, /* beyond MAXPHYADDR */
+	{ MSR_IA32_CR_PAT, 0x0007040600070406, false, 0 },
+	{ MSR_IA32_CR_PAT, 2, false, -EINVAL },
+	{ MSR_IA32_CR_PAT, 3ull << 56, false, -EINVAL },
+	{ MSR_IA32_MISC_ENABLE, 1 << 11 | 1 << 12, false, 0 },
+	{ MSR_IA32_MISC_ENABLE, 0, false, -EINVAL },
+	{ MSR_IA32_MISC_ENABLE, 1 << 11 | 1 << 12 | 1 << 18, false, 0 }, /* MONITOR */
+	{ MSR_IA32_MISC_ENABLE, 1ull << 34, true, -EINVAL }, /* XD disable */
+	{ MSR_TSC_AUX, 0xffffffff, false, 0 },
+	{ MSR_TSC_AUX, 1ull << 32, true, -EINVAL },
+	{ MSR_IA32_MCG_STATUS, 4, false, -EINVAL },
+	{ MSR_IA32_MCG_STATUS, 4, true, 0 },
+	{ MSR_IA32_MCG_CAP, 0, true, 0 },
+	{ MSR_IA32_MCG_CAP, 0, false, -EINVAL },
+	{ MSR_IA32_MCG_CAP, 1, true, -EINVAL },
+	{ 0xfe, 0x508, true, 0 },   /* MTRRCAP, as it is */
+	{ 0xfe, 0x508, false, -EINVAL }, /* but read-only */
+	{ 0x2ff, 0xc06, false, 0 },
+	{ 0x2ff, 0x1006, false, -EINVAL },
+	{ 0x2ff, 2, false, -EINVAL },
+	{ 0x250, 0x0606060606060606, false, 0 },
+	{ 0x26f, 0x0606060606060602, false, -EINVAL },
+	{ 0x200, 0x80000006, false, 0 },
+	{ 0x200, 0x80000106, false, -EINVAL },
+	{ 0x20f, 0xf80000800, false, 0 },
+	{ 0x20f, 0x1f80000800, false, -EINVAL },
+	{ 0x20f, 0xf80000400, false, -EINVAL },
+	{ 0x210, 0, true, -ENOENT },
+	{ 0x251, 0, true, -ENOENT },
+	{ MSR_EFER, 0, true, -ENOENT }, /* vmx/'s */
+	{ 0xdeadbeef, 0, true, -ENOENT },
+	{ MSR_PLATFORM_INFO, 0xff00, true, 0 },
+	{ MSR_PLATFORM_INFO, 1ull << 31, false, -EINVAL },
+	{ MSR_IA32_UCODE_REV, 5ull << 32, true, 0 },
+	{ MSR_IA32_ARCH_CAPABILITIES, 9, true, 0 },
+	{ MSR_IA32_ARCH_CAPABILITIES, 9, false, -EINVAL },
+	{ MSR_MISC_FEATURES_ENABLES, 1, false, 0 },
+	{ MSR_MISC_FEATURES_ENABLES, 2, false, -EINVAL },
+	{ MSR_IA32_POWER_CTL, 0x1234, false, 0 },
+	{ MSR_IA32_FEAT_CTL, 0, true, 0 },
+	{ MSR_IA32_FEAT_CTL, 1, false, -EINVAL }, /* locked */
+	{ MSR_IA32_FEAT_CTL, 5, true, -EINVAL },  /* VMX */
+	{ MSR_SMI_COUNT, 3, false, -EINVAL },
+	{ MSR_IA32_PLATFORM_ID, 0, false, -EINVAL },
+	{ MSR_IA32_DEBUGCTLMSR, 4, false, -EINVAL },
 };
 
 TEST(msr_values)
@@ -271,13 +293,87 @@ TEST(msr_values)
 
 		msr_reset(&model, true);
 		ret = msr_set(&model, &cpuid, c->index, c->value, c->host);
-		CHECK_MSG(ret == (c->good ? 0 : -EINVAL), "%#x = %#llx: %d", c->index, c->value,
-			  ret);
-		if (!c->good)
+		CHECK_MSG(ret == c->ret, "%#x = %#llx: %d", c->index, c->value, ret);
+		if (ret)
 			continue;
 		CHECK(!msr_get(&model, c->index, &value));
 		CHECK_EQ(value, c->value);
 	}
+}
+
+/* What a guest reads by habit is there, what it writes by habit is no fault. */
+TEST(msr_facts)
+{
+	struct cpuid_model cpuid;
+	struct msr_model model;
+	u64 value = 1;
+
+	cpuid_init(&cpuid);
+	msr_reset(&model, true);
+	CHECK(!msr_get(&model, MSR_IA32_PLATFORM_ID, &value));
+	CHECK_EQ(value, 0);
+	CHECK(!msr_get(&model, MSR_FSB_FREQ, &value));
+	CHECK_EQ(value, 3);
+	CHECK(!msr_get(&model, MSR_IA32_LASTINTTOIP, &value));
+	CHECK_EQ(msr_get(&model, MSR_IA32_UCODE_WRITE, &value), -EINVAL);
+	CHECK(!msr_set(&model, &cpuid, MSR_IA32_UCODE_WRITE, 0xffff888000000000, false));
+	CHECK(!msr_set(&model, &cpuid, MSR_IA32_DEBUGCTLMSR, 3, false));
+	CHECK(!msr_get(&model, MSR_IA32_DEBUGCTLMSR, &value));
+	CHECK_EQ(value, 0); /* in vain */
+	CHECK(!msr_set(&model, &cpuid, MSR_P6_EVNTSEL1, 0x530000, false));
+	/* The microcode revision stays what the owner gave. */
+	CHECK(!msr_set(&model, &cpuid, MSR_IA32_UCODE_REV, 0, false));
+	CHECK(!msr_get(&model, MSR_IA32_UCODE_REV, &value));
+	CHECK_EQ(value, 1ull << 32);
+	CHECK_EQ(msr_get(&model, 0xdeadbeef, &value), -ENOENT);
+}
+
+TEST(msr_cpuid_faulting)
+{
+	struct cpuid_model cpuid;
+	struct msr_model model;
+
+	cpuid_init(&cpuid);
+	msr_reset(&model, true);
+	CHECK(!msr_set(&model, &cpuid, MSR_MISC_FEATURES_ENABLES, 1, false));
+	/* In use: it cannot be taken away. */
+	CHECK_EQ(msr_set(&model, &cpuid, MSR_PLATFORM_INFO, 0, true), -EINVAL);
+	CHECK(!msr_set(&model, &cpuid, MSR_MISC_FEATURES_ENABLES, 0, false));
+	CHECK(!msr_set(&model, &cpuid, MSR_PLATFORM_INFO, 0, true));
+	CHECK_EQ(msr_set(&model, &cpuid, MSR_MISC_FEATURES_ENABLES, 1, false), -EINVAL);
+	/* Unlocked by the owner, written once, locked. */
+	CHECK(!msr_set(&model, &cpuid, MSR_IA32_FEAT_CTL, 0, true));
+	CHECK(!msr_set(&model, &cpuid, MSR_IA32_FEAT_CTL, 1, false));
+	CHECK_EQ(msr_set(&model, &cpuid, MSR_IA32_FEAT_CTL, 0, false), -EINVAL);
+}
+
+TEST(msr_filter)
+{
+	unsigned long low[2] = { ~0ul ^ 1ul << 10, ~0ul }, high[1] = { 0 };
+	struct msr_filter filter = {
+		.default_allow = true,
+		.nr = 2,
+		.ranges = {
+			{ .flags = KVM_MSR_FILTER_READ, .base = 0x100, .nmsrs = 65, .bitmap = low },
+			{ .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, .base = 0xffffffff,
+			  .nmsrs = 1, .bitmap = high },
+		},
+	};
+
+	CHECK(msr_filter_allows(&filter, 0x100, KVM_MSR_FILTER_READ));
+	CHECK(!msr_filter_allows(&filter, 0x10a, KVM_MSR_FILTER_READ));
+	CHECK(msr_filter_allows(&filter, 0x10a, KVM_MSR_FILTER_WRITE)); /* not about writes */
+	CHECK(msr_filter_allows(&filter, 0x140, KVM_MSR_FILTER_READ));	/* the last bit */
+	CHECK(msr_filter_allows(&filter, 0xff, KVM_MSR_FILTER_READ));
+	CHECK(!msr_filter_allows(&filter, 0xffffffff, KVM_MSR_FILTER_WRITE));
+	CHECK(msr_filter_allows(&filter, 0, KVM_MSR_FILTER_READ)); /* nothing wraps */
+	filter.default_allow = false;
+	CHECK(!msr_filter_allows(&filter, 0xff, KVM_MSR_FILTER_READ));
+	CHECK(!msr_filter_allows(&filter, 0x141, KVM_MSR_FILTER_READ));
+	CHECK(!msr_filter_allows(&filter, 0x10a, KVM_MSR_FILTER_WRITE));
+	CHECK(msr_filter_allows(&filter, 0x800, KVM_MSR_FILTER_WRITE)); /* x2APIC */
+	CHECK(msr_filter_allows(&filter, 0x8ff, KVM_MSR_FILTER_READ));
+	CHECK(!msr_filter_allows(&filter, 0x900, KVM_MSR_FILTER_READ));
 }
 
 /* All of the list that is not vmx/'s can be saved and restored on another vCPU. */
@@ -299,7 +395,7 @@ TEST(msr_list)
 		CHECK_MSG(!msr_set(&to, &cpuid, msr_index_list[i], value, true), "%#x",
 			  msr_index_list[i]);
 	}
-	CHECK_EQ(here, msr_index_count - 12);
+	CHECK_EQ(here, msr_index_count - 13);
 	CHECK(!memcmp(&from, &to, sizeof(from)));
 }
 
