@@ -110,22 +110,27 @@ static int fault_mmio(struct mmu *mmu, const struct slots *slots, gpa_t gpa,
 	return FAULT_MMIO;
 }
 
-int mmu_fault(struct mmu *mmu, const struct slots *slots, const struct fault *fault,
+int mmu_fault(struct mmu *mmu, const struct slots *slots, struct fault *fault,
 	      struct table_cache *tables, struct ring *ring)
 {
 	struct slot *slot = slots_find(slots, fault->gpa >> PAGE_SHIFT);
 	int ret;
 
+	fault->kind = FAULT_EMULATED;
 	if (!slot)
 		return fault_mmio(mmu, slots, fault->gpa, tables);
-	if (READ_ONCE(slot->dying))
-		return FAULT_FIXED; /* comes again, when it is gone or somewhere else */
+	if (READ_ONCE(slot->dying)) {
+		fault->kind = FAULT_RETRIED; /* comes again, when it is gone or somewhere else */
+		return FAULT_FIXED;
+	}
 	if (fault->write && (slot->flags & KVM_MEM_READONLY))
 		return FAULT_MMIO;
+	fault->kind = FAULT_RESTORED;
 	if (fault_restore(mmu, slot, fault, ring))
 		return FAULT_FIXED;
 
 	ret = fault_map(mmu, slot, fault, tables, ring);
+	fault->kind = ret ? FAULT_RETRIED : FAULT_MAPPED;
 	return ret == -EAGAIN ? FAULT_FIXED : ret;
 }
 

@@ -8,10 +8,20 @@
 
 #include "mmu/dirty.h"
 
+/* What became of a fault, for who counts and traces. */
+enum fault_kind {
+	FAULT_RETRIED,	/* nothing: a race was lost, a slot goes, or an error */
+	FAULT_RESTORED, /* the page was there: write permission was given back */
+	FAULT_MAPPED,	/* the host's page was looked up and mapped */
+	FAULT_EMULATED, /* FAULT_MMIO */
+	FAULT_KINDS
+};
+
 struct fault {
 	gpa_t gpa;
 	bool write;
 	bool fetch;
+	enum fault_kind kind; /* out */
 };
 
 enum fault_result {
@@ -22,10 +32,10 @@ enum fault_result {
 /*
  * Resolves @fault.  The vCPU's thread, in the VM owner's mm, interrupts on,
  * may sleep; SRCU lock held for @slots.  @tables is the vCPU's cache, @ring its
- * ring or NULL.  Returns an enum fault_result, or -EFAULT (the host has no page
- * there), -EHWPOISON, -EINTR (a fatal signal), -ENOMEM.
+ * ring or NULL.  Sets @fault->kind.  Returns an enum fault_result, or -EFAULT
+ * (the host has no page there), -EHWPOISON, -EINTR (a fatal signal), -ENOMEM.
  */
-int mmu_fault(struct mmu *mmu, const struct slots *slots, const struct fault *fault,
+int mmu_fault(struct mmu *mmu, const struct slots *slots, struct fault *fault,
 	      struct table_cache *tables, struct ring *ring);
 
 /*

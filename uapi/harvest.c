@@ -9,6 +9,7 @@
 #include <linux/uaccess.h>
 
 #include "uapi/uapi.h"
+#include "vmx/trace.h"
 
 /* The logged slot that an ioctl names.  slots_lock held.  Or ERR_PTR. */
 static struct slot *logged_slot(struct vm *vm, u32 id)
@@ -76,6 +77,7 @@ long harvest_get(struct vm *vm, const struct kvm_dirty_log *log)
 	long err;
 
 	mutex_lock(&vm->slots_lock);
+	vm->stats.gets++;
 	err = get_locked(vm, log);
 	mutex_unlock(&vm->slots_lock);
 	return err;
@@ -135,6 +137,7 @@ long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log)
 	long err;
 
 	mutex_lock(&vm->slots_lock);
+	vm->stats.clears++;
 	err = clear_locked(vm, log);
 	mutex_unlock(&vm->slots_lock);
 	return err;
@@ -165,6 +168,9 @@ long harvest_reset_rings(struct vm *vm)
 	if (count)
 		batch.flush = true;
 	tlb_discharge(vm, &batch);
+	vm->stats.resets++;
+	vm->stats.reset_entries += count;
+	trace_vellum_reset(n, count);
 	mutex_unlock(&vm->slots_lock);
 	return count;
 }

@@ -8,40 +8,94 @@
 #include <linux/uaccess.h>
 
 #include "uapi/uapi.h"
+#include "vmcs_fields.h"
 
-#define STATS_MAX	16
+#define STATS_MAX	48
 #define STATS_NAME_SIZE 48 /* bytes, for an id or a name */
 
-struct stat_name {
+/* The sum of @count u64s, of which @first is the first: a vCPU's are in its vcpu_stats. */
+struct stat_row {
 	const char *name;
 	u32 type; /* KVM_STATS_TYPE_* */
+	u16 first;
+	u16 count;
 };
 
-/* In the order of struct vcpu_stats. */
-static const struct stat_name vcpu_names[] = {
-	{ "exits", KVM_STATS_TYPE_CUMULATIVE },
-	{ "exits_intr", KVM_STATS_TYPE_CUMULATIVE },
-	{ "exits_ept_violation", KVM_STATS_TYPE_CUMULATIVE },
-	{ "exits_ept_misconfig", KVM_STATS_TYPE_CUMULATIVE },
-	{ "exits_pml_full", KVM_STATS_TYPE_CUMULATIVE },
-	{ "exits_io", KVM_STATS_TYPE_CUMULATIVE },
-	{ "exits_cpuid", KVM_STATS_TYPE_CUMULATIVE },
-	{ "exits_hlt", KVM_STATS_TYPE_CUMULATIVE },
-	{ "exits_msr", KVM_STATS_TYPE_CUMULATIVE },
-	{ "exits_other", KVM_STATS_TYPE_CUMULATIVE },
-	{ "pml_entries", KVM_STATS_TYPE_CUMULATIVE },
-	{ "ept_faults", KVM_STATS_TYPE_CUMULATIVE },
-	{ "tlb_flushes", KVM_STATS_TYPE_CUMULATIVE },
+#define FIELD(field) (offsetof(struct vcpu_stats, field) / sizeof(u64))
+#define VCPU(name, field) \
+	{ \
+		name, KVM_STATS_TYPE_CUMULATIVE, FIELD(field), 1 \
+	}
+#define FAULT(name, kind) \
+	{ \
+		name, KVM_STATS_TYPE_CUMULATIVE, FIELD(faults) + (kind), 1 \
+	}
+#define EXIT(name, reason) \
+	{ \
+		name, KVM_STATS_TYPE_CUMULATIVE, FIELD(exits) + EXIT_REASON_##reason, 1 \
+	}
+
+/* Exits that have no name of their own are in exits_other, which fill_vcpu() works out. */
+static const struct stat_row vcpu_rows[] = {
+	{ "exits", KVM_STATS_TYPE_CUMULATIVE, FIELD(exits), STAT_EXIT_OTHER + 1 },
+	{ "exits_other", KVM_STATS_TYPE_CUMULATIVE, 0, 0 },
+	EXIT("exits_exception", EXCEPTION_NMI),
+	EXIT("exits_intr", EXTERNAL_INTERRUPT),
+	EXIT("exits_triple_fault", TRIPLE_FAULT),
+	EXIT("exits_intr_window", INTERRUPT_WINDOW),
+	EXIT("exits_nmi_window", NMI_WINDOW),
+	EXIT("exits_cpuid", CPUID),
+	EXIT("exits_hlt", HLT),
+	EXIT("exits_rdpmc", RDPMC),
+	EXIT("exits_vmcall", VMCALL),
+	/* VMCLEAR to VMXON: consecutive reasons. */
+	{ "exits_vmx", KVM_STATS_TYPE_CUMULATIVE, FIELD(exits) + EXIT_REASON_VMCLEAR,
+	  EXIT_REASON_VMON - EXIT_REASON_VMCLEAR + 1 },
+	EXIT("exits_cr", CR_ACCESS),
+	EXIT("exits_dr", DR_ACCESS),
+	EXIT("exits_io", IO_INSTRUCTION),
+	EXIT("exits_rdmsr", MSR_READ),
+	EXIT("exits_wrmsr", MSR_WRITE),
+	EXIT("exits_mwait", MWAIT_INSTRUCTION),
+	EXIT("exits_monitor", MONITOR_INSTRUCTION),
+	EXIT("exits_pause", PAUSE_INSTRUCTION),
+	EXIT("exits_tpr", TPR_BELOW_THRESHOLD),
+	EXIT("exits_ept_violation", EPT_VIOLATION),
+	EXIT("exits_ept_misconfig", EPT_MISCONFIG),
+	EXIT("exits_preemption_timer", PREEMPTION_TIMER),
+	EXIT("exits_wbinvd", WBINVD),
+	EXIT("exits_xsetbv", XSETBV),
+	EXIT("exits_pml_full", PML_FULL),
+	{ "ept_faults", KVM_STATS_TYPE_CUMULATIVE, FIELD(faults), FAULT_KINDS },
+	FAULT("faults_mapped", FAULT_MAPPED),
+	FAULT("faults_restored", FAULT_RESTORED),
+	FAULT("faults_emulated", FAULT_EMULATED),
+	FAULT("faults_retried", FAULT_RETRIED),
+	VCPU("mmio", mmio),
+	VCPU("pml_drains", pml_drains),
+	VCPU("pml_entries", pml_entries),
+	VCPU("ring_full", ring_full),
+	VCPU("tlb_flushes", tlb_flushes),
+	VCPU("requests", requests),
+	VCPU("injections", injections),
 };
 
-static_assert(ARRAY_SIZE(vcpu_names) * sizeof(u64) == sizeof(struct vcpu_stats),
-	      "a statistic without a name");
-static_assert(ARRAY_SIZE(vcpu_names) <= STATS_MAX);
+enum { STAT_EXITS, STAT_EXITS_OTHER }; /* their rows in it */
 
-static const struct stat_name vm_names[] = {
+static_assert(ARRAY_SIZE(vcpu_rows) <= STATS_MAX);
+static_assert(STAT_EXIT_OTHER > EXIT_REASON_TDCALL_INSN);
+
+/* In the order of fill_vm(). */
+static const struct stat_row vm_rows[] = {
 	{ "ept_tables", KVM_STATS_TYPE_INSTANT },
 	{ "ept_pages", KVM_STATS_TYPE_INSTANT },
 	{ "slots_logged", KVM_STATS_TYPE_INSTANT },
+	{ "flushes", KVM_STATS_TYPE_CUMULATIVE },
+	{ "kicks", KVM_STATS_TYPE_CUMULATIVE },
+	{ "log_gets", KVM_STATS_TYPE_CUMULATIVE },
+	{ "log_clears", KVM_STATS_TYPE_CUMULATIVE },
+	{ "ring_resets", KVM_STATS_TYPE_CUMULATIVE },
+	{ "ring_reset_entries", KVM_STATS_TYPE_CUMULATIVE },
 };
 
 /* struct kvm_stats_desc, which ends in a name of unknown length, with its room. */
@@ -73,23 +127,54 @@ struct stats_file {
 	char id[STATS_NAME_SIZE];
 };
 
-static void fill_values(const struct stats_file *stats, u64 *value)
+static u64 sum(const u64 *counters, const struct stat_row *stat)
 {
-	const struct mmu *mmu = &stats->vm->mmu;
+	u64 value = 0;
+	u32 i;
 
-	if (stats->vcpu) {
-		memcpy(value, &stats->vcpu->stats, sizeof(stats->vcpu->stats));
-		return;
+	for (i = 0; i < stat->count; i++)
+		value += READ_ONCE(counters[stat->first + i]);
+	return value;
+}
+
+static bool is_exit(const struct stat_row *stat)
+{
+	return stat->count && stat->first <= FIELD(exits[STAT_EXIT_OTHER]);
+}
+
+static void fill_vcpu(const struct vcpu *vcpu, u64 *value)
+{
+	const u64 *counters = (const u64 *)&vcpu->stats;
+	u64 named = 0;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(vcpu_rows); i++) {
+		value[i] = sum(counters, &vcpu_rows[i]);
+		if (i != STAT_EXITS && is_exit(&vcpu_rows[i]))
+			named += value[i];
 	}
-	value[0] = atomic_long_read(&mmu->nr_tables);
-	value[1] = atomic_long_read(&mmu->nr_pages);
-	value[2] = atomic_read(&stats->vm->nr_logging);
+	/* The vCPU may have counted meanwhile: named last, and so not less. */
+	value[STAT_EXITS] = max(value[STAT_EXITS], named);
+	value[STAT_EXITS_OTHER] = value[STAT_EXITS] - named;
+}
+
+static void fill_vm(const struct vm *vm, u64 *value)
+{
+	*value++ = atomic_long_read(&vm->mmu.nr_tables);
+	*value++ = atomic_long_read(&vm->mmu.nr_pages);
+	*value++ = atomic_read(&vm->nr_logging);
+	*value++ = atomic64_read(&vm->tlb_gen);
+	*value++ = atomic64_read(&vm->stats.kicks);
+	*value++ = READ_ONCE(vm->stats.gets);
+	*value++ = READ_ONCE(vm->stats.clears);
+	*value++ = READ_ONCE(vm->stats.resets);
+	*value++ = READ_ONCE(vm->stats.reset_entries);
 }
 
 static void fill_image(const struct stats_file *stats, struct stats_image *image)
 {
-	const struct stat_name *names = stats->vcpu ? vcpu_names : vm_names;
-	u32 i, nr = stats->vcpu ? ARRAY_SIZE(vcpu_names) : ARRAY_SIZE(vm_names);
+	const struct stat_row *table = stats->vcpu ? vcpu_rows : vm_rows;
+	u32 i, nr = stats->vcpu ? ARRAY_SIZE(vcpu_rows) : ARRAY_SIZE(vm_rows);
 
 	image->header = (struct kvm_stats_header){
 		.name_size = STATS_NAME_SIZE,
@@ -102,12 +187,15 @@ static void fill_image(const struct stats_file *stats, struct stats_image *image
 	for (i = 0; i < nr; i++) {
 		struct stat_desc *desc = &image->desc[i];
 
-		desc->flags = names[i].type | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
+		desc->flags = table[i].type | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
 		desc->size = 1;
 		desc->offset = i * sizeof(u64);
-		strscpy(desc->name, names[i].name, sizeof(desc->name));
+		strscpy(desc->name, table[i].name, sizeof(desc->name));
 	}
-	fill_values(stats, image->value);
+	if (stats->vcpu)
+		fill_vcpu(stats->vcpu, image->value);
+	else
+		fill_vm(stats->vm, image->value);
 }
 
 static ssize_t stats_read(struct file *file, char __user *user, size_t size, loff_t *offset)

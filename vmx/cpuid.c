@@ -32,7 +32,6 @@ int exit_cpuid(struct vcpu *vcpu)
 		queue_exception_error(vcpu, GP_VECTOR, 0);
 		return ENTER_AGAIN;
 	}
-	vcpu->stats.exits_cpuid++;
 	if (cpuid_follows_state(entry->function)) {
 		now = follow(vcpu, entry);
 		entry = &now;

@@ -4,6 +4,7 @@
  * event whose delivery an exit interrupted, and the one external interrupt
  * that KVM_SET_SREGS can leave.
  */
+#include "vmx/trace.h"
 #include "vmx/vmx.h"
 
 /* Event types of the interruption-information fields (SDM 3C table 25-17). */
@@ -131,6 +132,8 @@ void event_inject(struct vcpu *vcpu)
 		interrupt_to_event(vmx);
 	if (!event->info)
 		return;
+	vcpu->stats.injections++;
+	trace_vellum_inject(vcpu, event);
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, event->info);
 	if (event->info & INTR_INFO_DELIVER_CODE_MASK)
 		vmwrite(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error);

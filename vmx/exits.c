@@ -24,7 +24,6 @@ void skip_insn(struct vcpu *vcpu)
 
 static int exit_hlt(struct vcpu *vcpu)
 {
-	vcpu->stats.exits_hlt++;
 	skip_insn(vcpu);
 	if (vcpu->vmx->interrupt >= 0 && (vmread(GUEST_RFLAGS) & X86_EFLAGS_IF))
 		return ENTER_AGAIN;
@@ -47,7 +46,6 @@ static int exit_protection(struct vcpu *vcpu)
 /* The log was drained when the exit was taken: only the interrupted event is left. */
 static int exit_pml_full(struct vcpu *vcpu)
 {
-	vcpu->stats.exits_pml_full++;
 	event_requeue(vcpu);
 	if (!vcpu->vmx->event.info && (vmread(EXIT_QUALIFICATION) & PML_FULL_NMI_UNBLOCK))
 		event_restore_nmi_blocking();
@@ -140,7 +138,6 @@ int exit_dispatch(struct vcpu *vcpu)
 	case EXIT_REASON_EXCEPTION_NMI:
 		return exit_exception(vcpu);
 	case EXIT_REASON_EXTERNAL_INTERRUPT: /* taken when interrupts were opened */
-		vcpu->stats.exits_intr++;
 		return ENTER_AGAIN;
 	case EXIT_REASON_TRIPLE_FAULT:
 		return exit_user(vcpu, KVM_EXIT_SHUTDOWN);
@@ -195,6 +192,5 @@ int exit_dispatch(struct vcpu *vcpu)
 	case EXIT_REASON_TDCALL_INSN:
 		return exit_undefined(vcpu);
 	}
-	vcpu->stats.exits_other++;
 	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
 }

@@ -4,6 +4,7 @@
  * accesses on the guest's behalf.
  */
 #include "mmu/fault.h"
+#include "vmx/trace.h"
 #include "vmx/vmx.h"
 
 int guest_read(struct vcpu *vcpu, gpa_t gpa, void *to, size_t len)
@@ -83,7 +84,7 @@ bool guest_is_memory(struct vcpu *vcpu, gpa_t gpa, bool write)
 	return ret;
 }
 
-static int resolve(struct vcpu *vcpu, const struct fault *fault)
+static int resolve(struct vcpu *vcpu, struct fault *fault)
 {
 	struct host *host = &vcpu->vm->host;
 	int srcu = srcu_read_lock(&host->srcu);
@@ -91,7 +92,8 @@ static int resolve(struct vcpu *vcpu, const struct fault *fault)
 			    &vcpu->tables, &vcpu->ring);
 
 	srcu_read_unlock(&host->srcu, srcu);
-	vcpu->stats.ept_faults++;
+	vcpu->stats.faults[fault->kind]++;
+	trace_vellum_ept_fault(vcpu, fault, ret);
 	if (unlikely(ret == -EINTR))
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return ret;
@@ -107,7 +109,6 @@ int exit_ept_violation(struct vcpu *vcpu)
 	};
 	int ret;
 
-	vcpu->stats.exits_ept_violation++;
 	event_requeue(vcpu);
 	if (!vcpu->vmx->event.info && (qualification & EPT_VIOLATION_NMI_UNBLOCK))
 		event_restore_nmi_blocking();
@@ -136,7 +137,6 @@ int exit_ept_misconfig(struct vcpu *vcpu)
 	struct fault fault = { .gpa = vmread(GUEST_PHYSICAL_ADDRESS) };
 	int ret;
 
-	vcpu->stats.exits_ept_misconfig++;
 	event_requeue(vcpu);
 	if (is_mmio(vcpu, fault.gpa))
 		return mmio_emulate(vcpu, fault.gpa);

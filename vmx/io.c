@@ -190,7 +190,6 @@ int exit_io(struct vcpu *vcpu)
 {
 	u64 qualification = vmread(EXIT_QUALIFICATION);
 
-	vcpu->stats.exits_io++;
 	if (qualification & IO_ACCESS_STRING)
 		return string_exit(vcpu, qualification);
 	if (qualification & IO_ACCESS_IN) {

@@ -346,6 +346,7 @@ int mmio_emulate(struct vcpu *vcpu, gpa_t gpa)
 	struct emulation *emul = &vcpu->vmx->emul;
 	int ret;
 
+	vcpu->stats.mmio++;
 	/* Delivering an event touched it: there is no instruction to emulate. */
 	if (vcpu->vmx->event.info)
 		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV);

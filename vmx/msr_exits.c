@@ -93,7 +93,6 @@ int exit_rdmsr(struct vcpu *vcpu)
 	u64 value;
 	int err;
 
-	vcpu->stats.exits_msr++;
 	err = guest_get(vcpu, index, &value);
 	if (likely(!err)) {
 		put_value(vcpu, value);
@@ -113,7 +112,6 @@ int exit_wrmsr(struct vcpu *vcpu)
 	u32 index = vcpu->regs[GPR_RCX];
 	int err;
 
-	vcpu->stats.exits_msr++;
 	err = guest_set(vcpu, index, value);
 	if (likely(!err)) {
 		skip_insn(vcpu);

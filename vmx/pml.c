@@ -4,6 +4,7 @@
  * every exit (SDM 3C 29.3.6; the log's meaning is mmu/pml.c's).
  */
 #include "mmu/pml.h"
+#include "vmx/trace.h"
 #include "vmx/vmx.h"
 
 void pml_arm(struct vcpu *vcpu)
@@ -27,6 +28,7 @@ void pml_collect(struct vcpu *vcpu)
 {
 	struct host *host = &vcpu->vm->host;
 	struct vcpu_vmx *vmx = vcpu->vmx;
+	unsigned int entries;
 	u16 index;
 	int srcu;
 
@@ -34,8 +36,11 @@ void pml_collect(struct vcpu *vcpu)
 	if (index == PML_INDEX_EMPTY)
 		return;
 	srcu = srcu_read_lock(&host->srcu);
-	vcpu->stats.pml_entries +=
+	entries =
 		pml_drain(vmx->pml, index, srcu_dereference(host->slots, &host->srcu), &vcpu->ring);
 	srcu_read_unlock(&host->srcu, srcu);
+	vcpu->stats.pml_drains++;
+	vcpu->stats.pml_entries += entries;
+	trace_vellum_pml_drain(vcpu, entries);
 	vmwrite(GUEST_PML_INDEX, PML_INDEX_EMPTY);
 }

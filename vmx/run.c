@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "vmx/enter.h"
+#include "vmx/trace.h"
 #include "vmx/vmx.h"
 
 /* run_burst() to vcpu_run(): the exit is to be handled with interrupts on. */
@@ -58,6 +59,7 @@ static bool take_requests(struct vcpu *vcpu)
 	if (read_thread_flags() & THREAD_WORK)
 		return false;
 	if (unlikely(READ_ONCE(vcpu->pending))) {
+		vcpu->stats.requests++;
 		if (READ_ONCE(vcpu->vm->dead) || (READ_ONCE(vcpu->pending) & VCPU_REQ_SLOW))
 			return false;
 		if (take_request(vcpu, VCPU_REQ_PML))
@@ -122,9 +124,10 @@ static int enter_once(struct vcpu *vcpu)
 		vmx->launched = true;
 	if (vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI)
 		deliver_host_event();
+	trace_vellum_exit(vcpu);
 	if (vmx->pml_armed)
 		pml_collect(vcpu);
-	vcpu->stats.exits++;
+	stats_count_exit(&vcpu->stats, vmx->exit_reason);
 	return exit_is_quick(vmx->exit_reason) ? exit_dispatch(vcpu) : EXIT_SLOW;
 }
 
@@ -202,6 +205,8 @@ static int before_burst(struct vcpu *vcpu)
 			vm_kill(vcpu->vm, "a dirty ring's reserve was not enough");
 			return -EIO;
 		}
+		vcpu->stats.ring_full++;
+		trace_vellum_ring_full(vcpu);
 		vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
 		return EXIT_TO_USER;
 	}

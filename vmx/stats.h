@@ -1,27 +1,45 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a vCPU counts.  Written by its own thread, read by anybody through
- * KVM_GET_STATS_FD (uapi/stats.c has the names, in this order).
+ * What is counted.  Read by anybody through KVM_GET_STATS_FD; uapi/stats.c has
+ * the names.
  */
 #ifndef VELLUM_VMX_STATS_H
 #define VELLUM_VMX_STATS_H
 
-#include "types.h"
+#include <linux/atomic.h>
+#include <linux/minmax.h>
 
+#include "mmu/fault.h"
+
+/* Basic exit reasons are below this; what is not, and entries that failed, count here. */
+#define STAT_EXIT_OTHER 80
+
+/* Of a vCPU: written by its own thread alone, so nothing here is atomic. */
 struct vcpu_stats {
-	u64 exits;
-	u64 exits_intr;
-	u64 exits_ept_violation;
-	u64 exits_ept_misconfig;
-	u64 exits_pml_full;
-	u64 exits_io;
-	u64 exits_cpuid;
-	u64 exits_hlt;
-	u64 exits_msr;
-	u64 exits_other;
+	u64 exits[STAT_EXIT_OTHER + 1]; /* by exit reason */
+	u64 faults[FAULT_KINDS];	/* by enum fault_kind */
+	u64 mmio;			/* accesses that were emulated */
+	u64 pml_drains;			/* logs that were not empty */
 	u64 pml_entries;
-	u64 ept_faults;
+	u64 ring_full;
 	u64 tlb_flushes;
+	u64 requests; /* times that other threads' requests were taken up */
+	u64 injections;
 };
+
+/* Of a VM: under slots_lock, but for kicks. */
+struct vm_stats {
+	u64 gets;	   /* KVM_GET_DIRTY_LOG */
+	u64 clears;	   /* KVM_CLEAR_DIRTY_LOG */
+	u64 resets;	   /* KVM_RESET_DIRTY_RINGS */
+	u64 reset_entries; /* that those gave back */
+	atomic64_t kicks;  /* times that vCPUs had to leave the guest for a flush or a drain */
+};
+
+/* @reason is the whole exit reason field. */
+static inline void stats_count_exit(struct vcpu_stats *stats, u32 reason)
+{
+	stats->exits[min_t(u32, reason, STAT_EXIT_OTHER)]++;
+}
 
 #endif

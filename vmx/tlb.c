@@ -105,8 +105,10 @@ static void kick_all(struct vm *vm)
 		if (cpu >= 0)
 			cpumask_set_cpu(cpu, mask);
 	}
-	if (!cpumask_empty(mask))
+	if (!cpumask_empty(mask)) {
+		atomic64_inc(&vm->stats.kicks);
 		smp_call_function_many(mask, acknowledge, NULL, true);
+	}
 	preempt_enable();
 }
 

@@ -12,6 +12,7 @@
 
 #include "mmu/host.h"
 #include "platform/msr_filter.h"
+#include "vmx/stats.h"
 #include "platform/clock.h"
 
 #define VM_MAX_VCPUS   256
@@ -75,6 +76,7 @@ struct vm {
 	bool dead;	    /* an invariant broke: every vCPU ioctl answers -EIO */
 
 	struct vm_clock clock;
+	struct vm_stats stats;
 };
 
 /* Objects alive in the module: printed at unload, and all zero by then. */

@@ -70,7 +70,7 @@ struct slot *fixture_slot(struct fixture *f, u32 id, gfn_t base, u64 npages, uns
 
 int fixture_fault(struct fixture *f, gfn_t gfn, enum cpu_access access)
 {
-	const struct fault fault = {
+	struct fault fault = {
 		.gpa = gfn << PAGE_SHIFT | 0x123,
 		.write = access == CPU_WRITE,
 		.fetch = access == CPU_FETCH,

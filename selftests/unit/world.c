@@ -358,7 +358,7 @@ static void check_mmio(struct world *w, const struct fault *fault)
 }
 
 /* An exit of @v at @fault.  True: enter again. */
-static bool handle_exit(struct world *w, struct vcpu *v, const struct fault *fault,
+static bool handle_exit(struct world *w, struct vcpu *v, struct fault *fault,
 			enum cpu_result why, enum access_outcome *outcome)
 {
 	int ret, idx;
@@ -380,6 +380,9 @@ static bool handle_exit(struct world *w, struct vcpu *v, const struct fault *fau
 		ret = mmu_fault(&w->mmu, world_slots(w), fault, &v->tables,
 				w->ring ? &v->ring : NULL);
 		check_fault_record(w, v, fault, head);
+		if (ret == FAULT_MMIO ? fault->kind != FAULT_EMULATED :
+		    ret < 0 ? fault->kind != FAULT_RETRIED : fault->kind == FAULT_EMULATED)
+			world_fail(w, 10, "result %d and fault kind %d", ret, fault->kind);
 	}
 	srcu_read_unlock(&w->host.srcu, idx);
 	if (ret == FAULT_FIXED)
@@ -392,7 +395,7 @@ static bool handle_exit(struct world *w, struct vcpu *v, const struct fault *fau
 	return false;
 }
 
-static enum access_outcome try_access(struct world *w, struct vcpu *v, const struct fault *fault,
+static enum access_outcome try_access(struct world *w, struct vcpu *v, struct fault *fault,
 				      enum cpu_access access)
 {
 	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
@@ -428,7 +431,7 @@ static enum access_outcome try_access(struct world *w, struct vcpu *v, const str
 
 enum access_outcome vcpu_access(struct world *w, struct vcpu *v, gfn_t gfn, enum cpu_access access)
 {
-	const struct fault fault = {
+	struct fault fault = {
 		.gpa = gfn << PAGE_SHIFT,
 		.write = access == CPU_WRITE,
 		.fetch = access == CPU_FETCH,
