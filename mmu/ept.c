@@ -55,12 +55,16 @@ static u64 *child_table(u64 entry)
 static u64 *leaf_table(struct mmu *mmu, gfn_t gfn)
 {
 	u64 *table = mmu->root;
-	int level;
+	unsigned int shift;
 
 	if (gfn > EPT_MAX_GFN)
 		return NULL;
-	for (level = EPT_LEVELS; level > 1 && table; level--)
-		table = child_table(READ_ONCE(table[index_at(gfn, level)]));
+	/* index_at() of each level down to 2 */
+	for (shift = (EPT_LEVELS - 1) * EPT_LEVEL_BITS; shift; shift -= EPT_LEVEL_BITS) {
+		table = child_table(READ_ONCE(table[gfn >> shift & (EPT_TABLE_ENTRIES - 1)]));
+		if (!table)
+			break;
+	}
 	return table;
 }
 
@@ -120,19 +124,26 @@ static u64 *child_or_new(struct mmu *mmu, u64 *entryp, struct table_cache *cache
 	return table;
 }
 
-int ept_map(struct mmu *mmu, gfn_t gfn, u64 old, u64 spte, struct table_cache *cache)
+u64 *ept_leaf(struct mmu *mmu, gfn_t gfn, struct table_cache *cache)
 {
-	u64 *table = mmu->root;
+	u64 *table = leaf_table(mmu, gfn);
 	int level;
 
-	if (gfn > EPT_MAX_GFN)
-		return -EFAULT;
-	for (level = EPT_LEVELS; level > 1; level--) {
-		table = child_or_new(mmu, &table[index_at(gfn, level)], cache);
+	if (unlikely(!table)) {
+		if (gfn > EPT_MAX_GFN)
+			return NULL;
+		table = mmu->root;
+		for (level = EPT_LEVELS; level > 1 && table; level--)
+			table = child_or_new(mmu, &table[index_at(gfn, level)], cache);
 		if (!table)
-			return -ENOMEM;
+			return NULL;
 	}
-	if (!try_cmpxchg64(&table[index_at(gfn, 1)], &old, spte))
+	return &table[index_at(gfn, 1)];
+}
+
+int ept_set(struct mmu *mmu, u64 *leaf, u64 old, u64 spte)
+{
+	if (!try_cmpxchg64(leaf, &old, spte))
 		return -EAGAIN;
 	if (spte_maps_page(spte) && !spte_maps_page(old))
 		atomic_long_inc(&mmu->nr_pages);

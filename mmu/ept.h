@@ -23,7 +23,7 @@ struct table_cache {
 /* Table pages that exist in all VMs, roots and caches included: 0 when no VM is left. */
 extern atomic_long_t mmu_tables_alive;
 
-/* Makes room for one ept_map(); may sleep.  0 or -ENOMEM. */
+/* Makes room for one ept_leaf(); may sleep.  0 or -ENOMEM. */
 int table_cache_fill(struct table_cache *cache);
 void table_cache_drain(struct table_cache *cache);
 
@@ -36,11 +36,18 @@ void ept_destroy(struct mmu *mmu);
 u64 ept_get(struct mmu *mmu, gfn_t gfn);
 
 /*
- * Installs @spte for @gfn in place of @old (as ept_get() told), making tables
- * from @cache.  Read lock held.  0; -EAGAIN when another CPU changed the entry
- * meanwhile.  Never takes a permission away, so nothing is to be flushed.
+ * Where the leaf of @gfn stands, making tables from @cache: good as long as the
+ * read lock is held.  NULL when a table is missing that @cache has not, or no
+ * table can hold @gfn.
  */
-int ept_map(struct mmu *mmu, gfn_t gfn, u64 old, u64 spte, struct table_cache *cache);
+u64 *ept_leaf(struct mmu *mmu, gfn_t gfn, struct table_cache *cache);
+
+/*
+ * Installs @spte in @leaf in place of @old.  Read lock held.  0; -EAGAIN when
+ * another CPU changed the entry meanwhile.  Never takes a permission away, so
+ * nothing is to be flushed.
+ */
+int ept_set(struct mmu *mmu, u64 *leaf, u64 old, u64 spte);
 
 /*
  * Gives back what logging or access tracking took from the leaf of @gfn.  Read

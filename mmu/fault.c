@@ -46,9 +46,13 @@ static int install(struct mmu *mmu, struct slot *slot, const struct fault *fault
 		.write = fault->write,
 		.logged = slot_is_logged(slot),
 	};
-	u64 old = ept_get(mmu, gfn);
 	u64 spte = spte_leaf(mmu->kind, &found);
+	u64 *leaf = ept_leaf(mmu, gfn, tables);
+	u64 old;
 
+	if (!leaf)
+		return -ENOMEM;
+	old = READ_ONCE(*leaf);
 	if (spte_maps_page(old)) {
 		if (spte_allows(old, fault->write, fault->fetch))
 			return 0; /* another vCPU was here first */
@@ -56,7 +60,7 @@ static int install(struct mmu *mmu, struct slot *slot, const struct fault *fault
 			return -EAGAIN; /* about to be zapped: the host never maps two */
 		spte |= old & (EPT_D | SPTE_WAS_DIRTY);
 	}
-	return ept_map(mmu, gfn, old, spte, tables);
+	return ept_set(mmu, leaf, old, spte);
 }
 
 static int fault_map(struct mmu *mmu, struct slot *slot, const struct fault *fault,
@@ -92,8 +96,8 @@ static int fault_mmio(struct mmu *mmu, const struct slots *slots, gpa_t gpa,
 		      struct table_cache *tables)
 {
 	gfn_t gfn = gpa >> PAGE_SHIFT;
+	u64 *leaf, old;
 	long made;
-	u64 old;
 
 	if (gfn > EPT_MAX_GFN || atomic_long_read(&mmu->nr_mmio_tables) >= MMIO_TABLES_MAX ||
 	    table_cache_fill(tables))
@@ -101,9 +105,10 @@ static int fault_mmio(struct mmu *mmu, const struct slots *slots, gpa_t gpa,
 
 	made = tables->n;
 	read_lock(&mmu->lock);
-	old = ept_get(mmu, gfn);
-	if (!spte_maps_page(old))
-		ept_map(mmu, gfn, old, spte_mmio(slots->generation), tables);
+	leaf = ept_leaf(mmu, gfn, tables);
+	old = leaf ? READ_ONCE(*leaf) : 0;
+	if (leaf && !spte_maps_page(old))
+		ept_set(mmu, leaf, old, spte_mmio(slots->generation));
 	read_unlock(&mmu->lock);
 	made -= tables->n;
 	atomic_long_add(made, &mmu->nr_mmio_tables);

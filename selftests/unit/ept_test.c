@@ -26,7 +26,7 @@ static int map(struct fixture *f, gfn_t gfn, u64 spte)
 	if (table_cache_fill(&f->tables))
 		return -ENOMEM;
 	read_lock(&f->mmu.lock);
-	ret = ept_map(&f->mmu, gfn, ept_get(&f->mmu, gfn), spte, &f->tables);
+	ret = fixture_map(&f->mmu, gfn, ept_get(&f->mmu, gfn), spte, &f->tables);
 	read_unlock(&f->mmu.lock);
 	return ret;
 }
@@ -98,7 +98,7 @@ TEST(map_without_tables_fails_and_leaves_what_is_sound)
 			env_table_free(few.table[--few.n]);
 		atomic_long_sub(i, &mmu_tables_alive);
 		read_lock(&f.mmu.lock);
-		ret = ept_map(&f.mmu, 5, 0, page_spte(&f, 0, false, false), &few);
+		ret = fixture_map(&f.mmu, 5, 0, page_spte(&f, 0, false, false), &few);
 		read_unlock(&f.mmu.lock);
 		CHECK_EQ(ret, -ENOMEM);
 		CHECK_EQ(get(&f, 5), 0);
@@ -149,7 +149,7 @@ TEST(map_over_an_entry_that_changed_is_refused)
 	old = get(&f, 7);
 	CHECK(fixture_touch(&f, 7, CPU_WRITE)); /* sets D */
 	read_lock(&f.mmu.lock);
-	ret = ept_map(&f.mmu, 7, old, spte, &f.tables);
+	ret = fixture_map(&f.mmu, 7, old, spte, &f.tables);
 	read_unlock(&f.mmu.lock);
 	CHECK_EQ(ret, -EAGAIN);
 	CHECK(get(&f, 7) & EPT_D);
@@ -166,7 +166,7 @@ static void map_neighbour(void)
 	struct table_cache *cache = &racing->tables;
 
 	env_race_hook = NULL;
-	CHECK_EQ(ept_map(&racing->mmu, 9, 0, racing_spte, cache), 0);
+	CHECK_EQ(fixture_map(&racing->mmu, 9, 0, racing_spte, cache), 0);
 	CHECK_EQ(cache->n, 0);
 }
 
@@ -182,7 +182,7 @@ TEST(two_vcpus_link_the_same_tables)
 	REQUIRE(!table_cache_fill(&cache) && !table_cache_fill(&f.tables));
 	read_lock(&f.mmu.lock);
 	env_race_hook = map_neighbour;
-	ret = ept_map(&f.mmu, 8, 0, page_spte(&f, 8, false, false), &cache);
+	ret = fixture_map(&f.mmu, 8, 0, page_spte(&f, 8, false, false), &cache);
 	read_unlock(&f.mmu.lock);
 	CHECK_EQ(ret, 0);
 	/* Theirs are linked, ours stay in the cache, and nothing is counted twice. */

@@ -216,7 +216,7 @@ TEST(an_upgrade_keeps_what_the_leaf_knew)
 		page.hfn = fake_host.pte[3].hfn;
 		REQUIRE(!table_cache_fill(&f.tables));
 		read_lock(&f.mmu.lock);
-		ret = ept_map(&f.mmu, 3, 0, spte_leaf(f.mmu.kind, &page) | knows, &f.tables);
+		ret = fixture_map(&f.mmu, 3, 0, spte_leaf(f.mmu.kind, &page) | knows, &f.tables);
 		read_unlock(&f.mmu.lock);
 		CHECK_EQ(ret, 0);
 		CHECK_EQ(fixture_fault(&f, 3, CPU_WRITE), FAULT_FIXED);

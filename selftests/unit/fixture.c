@@ -115,3 +115,10 @@ void fixture_discharge(struct fixture *f, struct tlb_batch *batch)
 		cpu_flush(&f->cpu);
 	ept_free_dead(batch);
 }
+
+int fixture_map(struct mmu *mmu, gfn_t gfn, u64 old, u64 spte, struct table_cache *cache)
+{
+	u64 *leaf = ept_leaf(mmu, gfn, cache);
+
+	return leaf ? ept_set(mmu, leaf, old, spte) : -ENOMEM;
+}

@@ -40,4 +40,7 @@ unsigned int fixture_drain(struct fixture *f);
 void fixture_discharge(struct fixture *f, struct tlb_batch *batch);
 u64 fixture_rnd(void);
 
+/* Installs @spte for @gfn in place of @old.  Read lock held. 0, -EAGAIN or -ENOMEM. */
+int fixture_map(struct mmu *mmu, gfn_t gfn, u64 old, u64 spte, struct table_cache *cache);
+
 #endif

@@ -197,8 +197,8 @@ MUTATIONS = [
              ("ept.c", "child_or_new", "if (!try_cmpxchg64(", "WRITE_ONCE(*entryp, 0);\n"
               "\told = 0;\n\tif (!try_cmpxchg64(")),
     Mutation(10, "a mapping overwrites what changed meanwhile",
-             ("ept.c", "ept_map", "if (!try_cmpxchg64(&table[index_at(gfn, 1)], &old, spte))",
-              "WRITE_ONCE(table[index_at(gfn, 1)], spte);\n\tif (0)")),
+             ("ept.c", "ept_set", "if (!try_cmpxchg64(leaf, &old, spte))",
+              "WRITE_ONCE(*leaf, spte);\n\tif (0)")),
     Mutation(10, "a notifier leaves the flush to another that zapped before",
              ("host.c", "notify_start", "range->end, others);", "range->end, false);"),
              by=PROPERTY),
