@@ -91,6 +91,11 @@ static long vm_enable_cap(struct vm *vm, const struct kvm_enable_cap *cap)
 		return enable_ring(vm, cap->args[0]);
 	case KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP:
 		return enable_ring_bitmap(vm);
+	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
+		if (cap->args[0] > 1)
+			return -EINVAL;
+		vm->exit_on_emulation_failure = cap->args[0];
+		return 0;
 	default:
 		return policy_enable(vm, cap);
 	}

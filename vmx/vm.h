@@ -73,7 +73,8 @@ struct vm {
 	struct msr_filter __rcu *msr_filter; /* NULL: all are allowed; replaced under lock */
 	unsigned long *msr_bitmap;	     /* the VMCSs', a page */
 
-	bool dead;	    /* an invariant broke: every vCPU ioctl answers -EIO */
+	bool exit_on_emulation_failure;
+	bool dead; /* an invariant broke: every vCPU ioctl answers -EIO */
 
 	struct vm_clock clock;
 	struct vm_stats stats;

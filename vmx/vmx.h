@@ -48,8 +48,8 @@ struct host_task {
 struct io_pending {
 	/* Called at the next KVM_RUN with what userspace left; NULL: nothing pending. */
 	int (*complete)(struct vcpu *vcpu);
-	u64 rip;	  /* of the instruction: if userspace moved it, the access is void */
-	u32 size, count;  /* port input */
+	u64 rip;	 /* of the instruction: if userspace moved it, the access is void */
+	u32 size, count; /* port input */
 };
 
 /* The guest's TSC: the host's at @ratio, plus @offset.  Others read it under vm->clock.lock. */
@@ -321,7 +321,6 @@ static inline bool msrs_to_switch(const struct vcpu *vcpu)
 {
 	return (vcpu->vmx->efer & EFER_SCE) || vcpu->msrs.tsc_aux != vcpu->vmx->host.tsc_aux;
 }
-
 
 /* cpuid.c */
 int exit_cpuid(struct vcpu *vcpu);
