@@ -61,6 +61,7 @@ union vcpu_state {
 	struct kvm_xsave xsave;
 	struct kvm_xcrs xcrs;
 	struct kvm_debugregs debugregs;
+	struct kvm_guest_debug guest_debug;
 	struct kvm_fpu fpu;
 	struct kvm_mp_state mp;
 	struct kvm_lapic_state lapic;
@@ -119,6 +120,8 @@ static long set_state(struct vcpu *vcpu, unsigned int cmd, const union vcpu_stat
 		return vcpu_set_xcrs(vcpu, &state->xcrs);
 	case KVM_SET_DEBUGREGS:
 		return vcpu_set_debugregs(vcpu, &state->debugregs);
+	case KVM_SET_GUEST_DEBUG:
+		return vcpu_set_guest_debug(vcpu, &state->guest_debug);
 	case KVM_SET_MP_STATE:
 		return set_mp_state(vcpu, &state->mp);
 	case KVM_SET_LAPIC:

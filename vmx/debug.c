@@ -2,6 +2,9 @@
 /*
  * Debug registers.  The guest's are kept in memory, its accesses exit, and #DB
  * exits too; so they are in the CPU only for a guest that has a breakpoint on.
+ *
+ * Userspace that debugs a guest (KVM_SET_GUEST_DEBUG) has its own breakpoints in
+ * their place, hears of every #DB, and steps by RFLAGS.TF, which it does not see.
  */
 #include <linux/hw_breakpoint.h>
 #include <asm/debugreg.h>
@@ -14,7 +17,7 @@
 #define DR6_BD	     BIT(13)
 #define DR6_CAUSES   0xe00full /* B0-B3, BD, BS, BT */
 
-/* Bits that can be written (SDM 3B 18.2.3, 18.2.4); the others are 1 in DR6, 0 in DR7 but for bit 10. */
+/* Bits that can be written (SDM 3B 18.2.3, 18.2.4); the others are fixed. */
 static u64 dr6_from(u64 value)
 {
 	return (value & DR6_CAUSES) | DR6_RESERVED;
@@ -25,16 +28,30 @@ static u64 dr7_from(u64 value)
 	return (value & 0xffff2bffull) | DR7_ALWAYS_1;
 }
 
+static bool own_breakpoints(const struct vcpu_vmx *vmx)
+{
+	return vmx->guest_debug & KVM_GUESTDBG_USE_HW_BP;
+}
+
+/* DR7 as the CPU has it in the guest. */
+static u64 active_dr7(const struct vcpu_vmx *vmx)
+{
+	return own_breakpoints(vmx) ? vmx->debug_dr7 : vmx->dr7;
+}
+
 void debug_load_guest(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
+	const u64 *db = vmx->db;
 
-	if (likely(!(vmx->dr7 & DR7_ENABLES)))
+	if (likely(!(vmx->dr7 & DR7_ENABLES) && !vmx->guest_debug))
 		return;
-	set_debugreg(vmx->db[0], 0);
-	set_debugreg(vmx->db[1], 1);
-	set_debugreg(vmx->db[2], 2);
-	set_debugreg(vmx->db[3], 3);
+	if (own_breakpoints(vmx))
+		db = vmx->debug_db;
+	set_debugreg(db[0], 0);
+	set_debugreg(db[1], 1);
+	set_debugreg(db[2], 2);
+	set_debugreg(db[3], 3);
 }
 
 /* The exit cleared DR7: only if the host has a breakpoint do the registers matter. */
@@ -72,22 +89,37 @@ static bool debug_write(struct vcpu_vmx *vmx, int n, u64 value)
 		return true;
 	}
 	vmx->dr7 = dr7_from(value);
-	vmwrite(GUEST_DR7, vmx->dr7);
+	vmwrite(GUEST_DR7, active_dr7(vmx));
 	return true;
 }
 
+/* Userspace hears of it instead of the guest. */
+static int tell_debug(struct vcpu *vcpu, u8 vector, u64 causes)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_DEBUG;
+	run->debug.arch = (struct kvm_debug_exit_arch){
+		.exception = vector,
+		.pc = vmx_linear_rip(vcpu),
+		.dr6 = causes | DR6_RESERVED,
+		.dr7 = active_dr7(vcpu->vmx),
+	};
+	return EXIT_TO_USER;
+}
+
 /* The breakpoint on debug registers themselves (SDM 3B 18.2.4). */
-static bool general_detect(struct vcpu *vcpu)
+static int general_detect(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
-	if (likely(!(vmx->dr7 & DR7_GD)))
-		return false;
+	if (own_breakpoints(vmx))
+		return tell_debug(vcpu, DB_VECTOR, DR6_BD);
 	vmx->dr6 |= DR6_BD;
 	vmx->dr7 &= ~(u64)DR7_GD;
 	vmwrite(GUEST_DR7, vmx->dr7);
 	queue_exception(vcpu, DB_VECTOR);
-	return true;
+	return ENTER_AGAIN;
 }
 
 int exit_dr_access(struct vcpu *vcpu)
@@ -105,8 +137,8 @@ int exit_dr_access(struct vcpu *vcpu)
 		queue_exception_error(vcpu, GP_VECTOR, 0);
 		return ENTER_AGAIN;
 	}
-	if (general_detect(vcpu))
-		return ENTER_AGAIN;
+	if (unlikely(active_dr7(vcpu->vmx) & DR7_GD))
+		return general_detect(vcpu);
 	if (qualification & DR_ACCESS_READ) {
 		gpr_write(vcpu, gpr, debug_read(vcpu->vmx, n));
 	} else {
@@ -121,18 +153,100 @@ int exit_dr_access(struct vcpu *vcpu)
 }
 
 /*
+ * TF behind STI or MOV SS would have VM entry ask for a trap that is pending
+ * (SDM 3C 27.3.1.5), and so for a step before the instruction.
+ */
+static void drop_shadow(const struct vcpu_vmx *vmx)
+{
+	const u32 shadow = GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS;
+
+	if (debug_is_stepping(vmx))
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~(u64)shadow);
+}
+
+/*
  * Intercepted so that DR6 is kept in memory, and so that a guest whose #DB
  * handler raises #DB for ever does not hold the CPU (SDM 3C 26.1, CVE-2015-8104).
  */
 int exit_debug(struct vcpu *vcpu)
 {
-	u64 qualification = vmread(EXIT_QUALIFICATION);
+	u64 causes = vmread(EXIT_QUALIFICATION) & DR6_CAUSES;
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
-	vmx->dr6 = (vmx->dr6 & ~0xfull) | DR6_RESERVED | (qualification & DR6_CAUSES);
 	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+	if (vmx->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP)) {
+		drop_shadow(vmx);
+		return tell_debug(vcpu, DB_VECTOR, causes);
+	}
+	/* INT1 exits on itself, although what it raises is a trap. */
+	if ((vmread(VM_EXIT_INTR_INFO) & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION)
+		skip_insn(vcpu);
+	vmx->dr6 = (vmx->dr6 & ~0xfull) | DR6_RESERVED | causes;
 	queue_exception(vcpu, DB_VECTOR);
 	return ENTER_AGAIN;
+}
+
+int exit_breakpoint(struct vcpu *vcpu)
+{
+	return tell_debug(vcpu, BP_VECTOR, 0);
+}
+
+/* INT3's #BP has the length of INT3, and comes back behind it. */
+static int inject(struct vcpu_vmx *vmx, u32 control)
+{
+	bool db = control & KVM_GUESTDBG_INJECT_DB;
+
+	if (vmx->event.info)
+		return -EBUSY;
+	if (db)
+		queue_exception(vmx->vcpu, DB_VECTOR);
+	else
+		vmx->event = (struct vmx_event){
+			.info = INTR_INFO_VALID_MASK | INTR_TYPE_SOFT_EXCEPTION | BP_VECTOR,
+			.len = 1,
+		};
+	return 0;
+}
+
+/* Between load and put: what the VMCS holds of vmx->guest_debug. */
+static void write_guest_debug(struct vcpu_vmx *vmx, u64 rflags)
+{
+	vmwrite(GUEST_RFLAGS, rflags | (debug_is_stepping(vmx) ? X86_EFLAGS_TF : 0));
+	vmwrite(GUEST_DR7, active_dr7(vmx));
+	vmwrite(EXCEPTION_BITMAP,
+		EXCEPTIONS_OURS | (vmx->guest_debug & KVM_GUESTDBG_USE_SW_BP ? BIT(BP_VECTOR) : 0));
+	drop_shadow(vmx);
+}
+
+int vcpu_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *debug)
+{
+	const u32 injects = KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP;
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	u64 rflags;
+	int ret = 0;
+
+	if (debug->control & ~(u32)GUEST_DEBUG_FLAGS)
+		return -EINVAL;
+	vcpu_load(vcpu);
+	if (debug->control & injects)
+		ret = inject(vmx, debug->control);
+	if (!ret) {
+		rflags = vmread(GUEST_RFLAGS);
+		/* The step that an emulated instruction owes is the debugger's too. */
+		if (debug_is_stepping(vmx)) {
+			rflags &= ~(u64)X86_EFLAGS_TF;
+			vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
+				vmread(GUEST_PENDING_DBG_EXCEPTIONS) & ~(u64)PENDING_DEBUG_BS);
+		}
+		vmx->guest_debug =
+			debug->control & KVM_GUESTDBG_ENABLE ? debug->control & ~injects : 0;
+		memcpy(vmx->debug_db, debug->arch.debugreg, sizeof(vmx->debug_db));
+		vmx->debug_dr7 = dr7_from(debug->arch.debugreg[7]);
+		write_guest_debug(vmx, rflags);
+	}
+	vcpu_put(vcpu);
+	return ret;
 }
 
 void vcpu_get_debugregs(struct vcpu *vcpu, struct kvm_debugregs *regs)
@@ -153,7 +267,7 @@ int vcpu_set_debugregs(struct vcpu *vcpu, const struct kvm_debugregs *regs)
 	vmx->dr6 = dr6_from(regs->dr6);
 	vmx->dr7 = dr7_from(regs->dr7);
 	vcpu_load(vcpu);
-	vmwrite(GUEST_DR7, vmx->dr7);
+	vmwrite(GUEST_DR7, active_dr7(vmx));
 	vcpu_put(vcpu);
 	return 0;
 }

@@ -100,6 +100,8 @@ static int exit_exception(struct vcpu *vcpu)
 	switch (info & INTR_INFO_VECTOR_MASK) {
 	case DB_VECTOR:
 		return exit_debug(vcpu);
+	case BP_VECTOR:
+		return exit_breakpoint(vcpu);
 	case UD_VECTOR:
 		return exit_invalid_opcode(vcpu);
 	case AC_VECTOR:

@@ -22,6 +22,8 @@ void vcpu_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 	regs->rsp = vmread(GUEST_RSP);
 	regs->rip = vmread(GUEST_RIP);
 	regs->rflags = vmread(GUEST_RFLAGS);
+	if (debug_is_stepping(vcpu->vmx))
+		regs->rflags &= ~(u64)X86_EFLAGS_TF;
 	vcpu_put(vcpu);
 }
 
@@ -38,7 +40,8 @@ void vcpu_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
 	vcpu_load(vcpu);
 	vmwrite(GUEST_RSP, regs->rsp);
 	vmwrite(GUEST_RIP, regs->rip);
-	vmwrite(GUEST_RFLAGS, regs->rflags | X86_EFLAGS_FIXED);
+	vmwrite(GUEST_RFLAGS, regs->rflags | X86_EFLAGS_FIXED |
+				      (debug_is_stepping(vcpu->vmx) ? X86_EFLAGS_TF : 0));
 	/* A new place to go on: what the old one was about to raise is void. */
 	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 	if ((event->info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_HARD_EXCEPTION)

@@ -29,7 +29,7 @@ struct field_value {
 
 /* Fields that hold the same in every VMCS at its creation. */
 static const struct field_value initial[] = {
-	{ EXCEPTION_BITMAP, BIT(DB_VECTOR) | BIT(UD_VECTOR) | BIT(AC_VECTOR) | BIT(MC_VECTOR) },
+	{ EXCEPTION_BITMAP, EXCEPTIONS_OURS },
 	{ PAGE_FAULT_ERROR_CODE_MASK, 0 },
 	{ PAGE_FAULT_ERROR_CODE_MATCH, 0 },
 	{ CR3_TARGET_COUNT, 0 },

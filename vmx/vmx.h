@@ -106,6 +106,9 @@ struct vcpu_vmx {
 	u64 cr8; /* without a local APIC */
 	u64 efer;
 	u64 db[4], dr6, dr7;
+	/* KVM_SET_GUEST_DEBUG: KVM_GUESTDBG_*, and what takes the place of db and dr7. */
+	u32 guest_debug;
+	u64 debug_db[4], debug_dr7;
 	u64 star, lstar, cstar, sfmask, kernel_gs_base;
 	u64 xcr0;
 	struct vcpu_tsc tsc;
@@ -354,6 +357,16 @@ void debug_load_guest(struct vcpu *vcpu);
 void debug_load_host(struct vcpu *vcpu);
 int exit_dr_access(struct vcpu *vcpu);
 int exit_debug(struct vcpu *vcpu);
+int exit_breakpoint(struct vcpu *vcpu); /* INT3, while userspace asks for it */
+
+/* Exceptions that exit; #BP on demand. */
+#define EXCEPTIONS_OURS (BIT(DB_VECTOR) | BIT(UD_VECTOR) | BIT(AC_VECTOR) | BIT(MC_VECTOR))
+
+/* Userspace steps through the guest: RFLAGS.TF is its own, not the guest's. */
+static inline bool debug_is_stepping(const struct vcpu_vmx *vmx)
+{
+	return vmx->guest_debug & KVM_GUESTDBG_SINGLESTEP;
+}
 
 /* io.c */
 int exit_io(struct vcpu *vcpu);
