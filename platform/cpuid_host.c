@@ -5,7 +5,8 @@
  *
  * XSAVE and what builds on it is there only where the kernel uses it.  Not here,
  * because the state behind it is not kept: XSAVES, AMX, protection keys, performance
- * counters, speculation controls, VMX, SMX, MONITOR.
+ * counters, speculation controls, VMX, SMX, MONITOR.  TSC deadline is there with
+ * KVM_CREATE_IRQCHIP alone: KVM_CAP_TSC_DEADLINE_TIMER says so instead.
  */
 #include <uapi/asm/kvm_para.h>
 #include <asm/cpufeature.h>
@@ -22,6 +23,7 @@
 #define LEAF_1_ECX \
 	(F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(CX16) | F(PCID) | F(XMM4_1) | F(XMM4_2) | \
 	 F(MOVBE) | F(POPCNT) | F(AES) | F(RDRAND))
+#define LEAF_1_ECX_OURS (F(HYPERVISOR) | F(X2APIC))
 #define LEAF_1_EDX \
 	(F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) | F(CX8) | F(APIC) | \
 	 F(SEP) | F(MTRR) | F(PGE) | F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(CLFLUSH) | F(MMX) | \
@@ -96,7 +98,7 @@ static u32 with_xsave(u32 always, u32 xsave, u32 avx, u32 avx512)
 
 static u32 leaf_1_ecx(u32 host)
 {
-	return (host & with_xsave(LEAF_1_ECX, F(XSAVE), AVX_1_ECX, 0)) | F(HYPERVISOR);
+	return (host & with_xsave(LEAF_1_ECX, F(XSAVE), AVX_1_ECX, 0)) | LEAF_1_ECX_OURS;
 }
 
 static u32 leaf_7_ebx(u32 host)

@@ -1,106 +1,140 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The local APIC's registers.  Whatever would have to deliver an interrupt or
- * run a timer is refused: state that nothing acts upon would be a lie.
+ * The local APIC's registers (SDM 3A 11.4, 11.5, 11.12).
  */
 #include "platform/lapic.h"
 
-#define LAPIC_ID	    0x20
-#define LAPIC_VERSION	    0x30
-#define LAPIC_TPR	    0x80
-#define LAPIC_PPR	    0xa0
-#define LAPIC_EOI	    0xb0
-#define LAPIC_LDR	    0xd0
-#define LAPIC_DFR	    0xe0
-#define LAPIC_SVR	    0xf0
-#define LAPIC_ISR	    0x100
-#define LAPIC_IRR	    0x200
-#define LAPIC_ESR	    0x280
-#define LAPIC_ICR_LOW	    0x300
-#define LAPIC_ICR_HIGH	    0x310
-#define LAPIC_LVT_TIMER	    0x320
-#define LAPIC_LVT_THERMAL   0x330
-#define LAPIC_LVT_PERF	    0x340
-#define LAPIC_LVT_LINT0	    0x350
-#define LAPIC_LVT_LINT1	    0x360
-#define LAPIC_LVT_ERROR	    0x370
-#define LAPIC_TIMER_INITIAL 0x380
-#define LAPIC_TIMER_CURRENT 0x390
-#define LAPIC_TIMER_DIVIDE  0x3e0
+/* IA32_APIC_BASE (SDM 3A figure 11-5, 11-26). */
+#define BASE_X2APIC BIT_ULL(10)
+#define BASE_ENABLE BIT_ULL(11)
 
-#define LAPIC_LVT_MASKED  BIT(16)
-#define LAPIC_SVR_ENABLED BIT(8)
-/* Version 14h, six LVT entries. */
-#define LAPIC_VERSION_VALUE 0x50014
-#define VECTOR_WORDS	    8
+#define SVR_ENABLED  BIT(8)
+#define SVR_WRITABLE 0x3ffu /* no suppression of EOI broadcasts */
+/* Integrated, six LVT entries. */
+#define VERSION_VALUE 0x50014u
 
-static u32 *reg(struct lapic *apic, u32 offset)
+#define ICR_STATUS BIT(12) /* idle, always: an IPI is delivered when its write is over */
+/* #GP when written in x2APIC mode; the status is ignored. */
+#define X2APIC_ICR_RESERVED (GENMASK_ULL(31, 20) | GENMASK_ULL(17, 16) | BIT(13))
+#define X2APIC_MSR	    0x800u
+
+static void put(struct lapic *apic, u32 offset, u32 value)
 {
-	return &apic->regs[offset / 16];
+	WRITE_ONCE(apic->regs[offset / 16], value);
 }
 
-static u32 get(const struct lapic *apic, u32 offset)
+static bool is_lvt(u32 offset)
 {
-	return apic->regs[offset / 16];
+	return offset >= LAPIC_LVT_TIMER && offset <= LAPIC_LVT_ERROR && offset % 16 == 0;
+}
+
+/* Whose LDR is not to be set: 16 clusters of 16 (SDM 3A 11.12.10.2). */
+static u32 x2apic_ldr(u32 id)
+{
+	return id >> 4 << 16 | 1u << (id & 0xf);
+}
+
+static void reset_registers(struct lapic *apic)
+{
+	u32 offset;
+
+	memset(apic->irr, 0, sizeof(apic->irr));
+	memset(apic->tmr, 0, sizeof(apic->tmr));
+	memset(apic->isr, 0, sizeof(apic->isr));
+	WRITE_ONCE(apic->errors, 0);
+	for (offset = 0; offset < LAPIC_REGS_BYTES; offset += 16)
+		if (offset != LAPIC_ID)
+			put(apic, offset, is_lvt(offset) ? (u32)LAPIC_LVT_MASKED : 0);
+	put(apic, LAPIC_VERSION, VERSION_VALUE);
+	put(apic, LAPIC_DFR, ~0u);
+	put(apic, LAPIC_SVR, 0xff);
 }
 
 void lapic_reset(struct lapic *apic, u32 id)
 {
-	u32 offset;
+	bool has_deadline = apic->has_deadline;
 
-	*apic = (struct lapic){};
-	*reg(apic, LAPIC_ID) = id << 24;
-	*reg(apic, LAPIC_VERSION) = LAPIC_VERSION_VALUE;
-	*reg(apic, LAPIC_DFR) = ~0u;
-	*reg(apic, LAPIC_SVR) = 0xff;
-	for (offset = LAPIC_LVT_TIMER; offset <= LAPIC_LVT_ERROR; offset += 16)
-		*reg(apic, offset) = LAPIC_LVT_MASKED;
+	*apic = (struct lapic){ .id = id, .mode = LAPIC_XAPIC, .has_deadline = has_deadline };
+	put(apic, LAPIC_ID, id << 24);
+	reset_registers(apic);
 }
 
-/* The highest vector of ISR or IRR, or -1. */
-static int highest_vector(const u32 *regs, u32 first)
+void lapic_init(struct lapic *apic)
 {
-	int word;
+	reset_registers(apic);
+	lapic_set_mode(apic, apic->mode);
+}
 
-	for (word = VECTOR_WORDS - 1; word >= 0; word--) {
-		u32 bits = regs[first / 16 + word];
-
-		if (bits)
-			return word * 32 + fls(bits) - 1;
+/* Off and on again is a reset; from xAPIC to x2APIC most stays (SDM 3A 11.12.5). */
+void lapic_set_mode(struct lapic *apic, enum lapic_mode mode)
+{
+	if (mode == LAPIC_OFF && apic->mode != LAPIC_OFF)
+		reset_registers(apic);
+	if (mode == LAPIC_X2APIC) {
+		put(apic, LAPIC_ID, apic->id);
+		put(apic, LAPIC_LDR, x2apic_ldr(apic->id));
+		if (apic->mode != LAPIC_X2APIC)
+			put(apic, LAPIC_ICR_HIGH, 0);
+	} else if (apic->mode == LAPIC_X2APIC || mode == LAPIC_OFF) {
+		put(apic, LAPIC_ID, apic->id << 24);
+		put(apic, LAPIC_LDR, 0);
 	}
-	return -1;
+	WRITE_ONCE(apic->mode, mode);
 }
 
-/* The task's class or that of the interrupt in service, whichever is higher (SDM 3A 11.8.3.1). */
-static u32 processor_priority(const struct lapic *apic)
+enum lapic_mode lapic_base_mode(u64 base)
 {
-	int in_service = highest_vector(apic->regs, LAPIC_ISR);
-	u32 tpr = get(apic, LAPIC_TPR) & 0xff;
-	u32 service_class = in_service < 0 ? 0 : in_service & 0xf0;
+	if (!(base & BASE_ENABLE))
+		return LAPIC_OFF;
+	return base & BASE_X2APIC ? LAPIC_X2APIC : LAPIC_XAPIC;
+}
 
-	return (tpr & 0xf0) >= service_class ? tpr : service_class;
+bool lapic_base_is_valid(u64 old, u64 base, bool x2apic, bool host)
+{
+	enum lapic_mode from = lapic_base_mode(old), to = lapic_base_mode(base);
+
+	if ((base & BASE_X2APIC) && (!x2apic || to == LAPIC_OFF))
+		return false;
+	/* Out of x2APIC mode only by switching off, and into it only from xAPIC. */
+	return host || !((from == LAPIC_X2APIC && to == LAPIC_XAPIC) ||
+			 (from == LAPIC_OFF && to == LAPIC_X2APIC));
+}
+
+/* 32 bits of a bitmap of vectors; @offset from its first register. */
+static u32 vector_word(const unsigned long *bits, u32 offset)
+{
+	u32 word = offset / 16;
+
+	return READ_ONCE(bits[word * 32 / BITS_PER_LONG]) >> word * 32 % BITS_PER_LONG;
 }
 
 u32 lapic_read(const struct lapic *apic, u32 offset)
 {
-	if (offset >= LAPIC_SIZE || offset % 16)
+	if (offset >= LAPIC_REGS_BYTES || offset % 16)
 		return 0;
 	switch (offset) {
 	case LAPIC_EOI: /* write-only */
+	case LAPIC_SELF_IPI:
 		return 0;
 	case LAPIC_PPR:
-		return processor_priority(apic);
+		return lapic_ppr(apic);
+	case LAPIC_ISR ... LAPIC_TMR - 1:
+		return vector_word(apic->isr, offset - LAPIC_ISR);
+	case LAPIC_TMR ... LAPIC_IRR - 1:
+		return vector_word(apic->tmr, offset - LAPIC_TMR);
+	case LAPIC_IRR ... LAPIC_ESR - 1:
+		return vector_word(apic->irr, offset - LAPIC_IRR);
 	default:
-		return get(apic, offset);
+		return lapic_reg(apic, offset);
 	}
 }
 
 /* Which bits of an LVT entry can be written (SDM 3A figure 11-8). */
-static u32 lvt_writable(u32 offset)
+static u32 lvt_writable(const struct lapic *apic, u32 offset)
 {
 	switch (offset) {
 	case LAPIC_LVT_TIMER:
-		return BIT(17) | LAPIC_LVT_MASKED | 0xff; /* no TSC deadline */
+		return (apic->has_deadline ? BIT(18) : 0) | BIT(17) | LAPIC_LVT_MASKED | 0xff;
 	case LAPIC_LVT_LINT0:
 	case LAPIC_LVT_LINT1:
 		return LAPIC_LVT_MASKED | BIT(15) | BIT(13) | 0x7ff;
@@ -111,87 +145,190 @@ static u32 lvt_writable(u32 offset)
 	}
 }
 
-static void write_lvt(struct lapic *apic, u32 offset, u32 value)
+static int write_lvt(struct lapic *apic, u32 offset, u32 value)
 {
-	value &= lvt_writable(offset);
-	if (!(get(apic, LAPIC_SVR) & LAPIC_SVR_ENABLED))
+	bool was_deadline = lapic_timer_mode(apic) == LAPIC_DEADLINE;
+
+	value &= lvt_writable(apic, offset);
+	if (!(lapic_reg(apic, LAPIC_SVR) & SVR_ENABLED))
 		value |= LAPIC_LVT_MASKED;
-	*reg(apic, offset) = value;
+	put(apic, offset, value);
+	if (offset != LAPIC_LVT_TIMER ||
+	    was_deadline == (lapic_timer_mode(apic) == LAPIC_DEADLINE))
+		return 0;
+	put(apic, LAPIC_TIMER_INITIAL, 0);
+	return LAPIC_TIMER_STOP;
 }
 
-/* An APIC that is switched off masks all its local interrupts. */
+/* An APIC that software switches off masks all its local interrupts (SDM 3A 11.4.7.2). */
 static void write_svr(struct lapic *apic, u32 value)
 {
 	u32 offset;
 
-	*reg(apic, LAPIC_SVR) = value & 0x1ff;
-	if (value & LAPIC_SVR_ENABLED)
+	put(apic, LAPIC_SVR, value & SVR_WRITABLE);
+	if (value & SVR_ENABLED)
 		return;
 	for (offset = LAPIC_LVT_TIMER; offset <= LAPIC_LVT_ERROR; offset += 16)
-		*reg(apic, offset) |= LAPIC_LVT_MASKED;
+		put(apic, offset, lapic_reg(apic, offset) | LAPIC_LVT_MASKED);
 }
 
-static void end_of_interrupt(struct lapic *apic)
+int lapic_set_tpr(struct lapic *apic, u32 tpr)
 {
-	int vector = highest_vector(apic->regs, LAPIC_ISR);
+	u32 old = lapic_reg(apic, LAPIC_TPR);
 
-	if (vector >= 0)
-		apic->regs[LAPIC_ISR / 16 + vector / 32] &= ~BIT(vector % 32);
+	put(apic, LAPIC_TPR, tpr & 0xff);
+	return (tpr & 0xff) < old ? LAPIC_RECHECK : 0;
+}
+
+static int end_of_interrupt(struct lapic *apic)
+{
+	int vector = lapic_highest(apic->isr);
+
+	if (vector < 0)
+		return 0;
+	apic->isr[BIT_WORD(vector)] &= ~BIT_MASK(vector);
+	return LAPIC_RECHECK;
+}
+
+/* The count stands still in TSC-deadline mode (SDM 3A 11.5.4.1). */
+static int write_initial_count(struct lapic *apic, u32 value)
+{
+	if (lapic_timer_mode(apic) == LAPIC_DEADLINE)
+		return 0;
+	put(apic, LAPIC_TIMER_INITIAL, value);
+	return LAPIC_TIMER_START;
+}
+
+/* What xAPIC and x2APIC have in common; reserved bits have been judged. */
+static int write_common(struct lapic *apic, u32 offset, u32 value)
+{
+	switch (offset) {
+	case LAPIC_TPR:
+		return lapic_set_tpr(apic, value);
+	case LAPIC_EOI:
+		return end_of_interrupt(apic);
+	case LAPIC_SVR:
+		write_svr(apic, value);
+		return 0;
+	case LAPIC_ESR: /* shows the errors since its last write */
+		put(apic, LAPIC_ESR, xchg(&apic->errors, 0));
+		return 0;
+	case LAPIC_ICR_LOW:
+		put(apic, offset, value & ~(u32)ICR_STATUS);
+		return LAPIC_SEND;
+	case LAPIC_TIMER_INITIAL:
+		return write_initial_count(apic, value);
+	case LAPIC_TIMER_DIVIDE:
+		put(apic, offset, value & 0xb);
+		return LAPIC_TIMER_SCALE;
+	}
+	return is_lvt(offset) ? write_lvt(apic, offset, value) : -EINVAL;
+}
+
+static bool is_read_only(u32 offset)
+{
+	switch (offset) {
+	case LAPIC_VERSION:
+	case 0x90: /* arbitration priority */
+	case LAPIC_PPR:
+	case 0xc0: /* remote read */
+	case LAPIC_ISR ... LAPIC_ESR - 1:
+	case LAPIC_TIMER_CURRENT:
+		return true;
+	}
+	return false;
 }
 
 int lapic_write(struct lapic *apic, u32 offset, u32 value)
 {
+	int ret;
+
 	switch (offset) {
 	case LAPIC_ID:
 	case LAPIC_LDR:
 	case LAPIC_ICR_HIGH:
-		*reg(apic, offset) = value & 0xff000000;
-		return 0;
-	case LAPIC_TPR:
-		*reg(apic, offset) = value & 0xff;
-		return 0;
-	case LAPIC_EOI:
-		end_of_interrupt(apic);
+		put(apic, offset, value & 0xff000000);
 		return 0;
 	case LAPIC_DFR:
-		*reg(apic, offset) = value | 0x0fffffff;
+		put(apic, offset, value | 0x0fffffff);
 		return 0;
-	case LAPIC_SVR:
-		write_svr(apic, value);
-		return 0;
-	case LAPIC_ESR: /* shows the errors since its last write: there were none */
-		*reg(apic, offset) = 0;
-		return 0;
-	case LAPIC_LVT_TIMER:
-	case LAPIC_LVT_THERMAL:
-	case LAPIC_LVT_PERF:
-	case LAPIC_LVT_LINT0:
-	case LAPIC_LVT_LINT1:
-	case LAPIC_LVT_ERROR:
-		write_lvt(apic, offset, value);
-		return 0;
-	case LAPIC_ICR_LOW:
-		return -EOPNOTSUPP; /* sends an IPI */
-	case LAPIC_TIMER_INITIAL:
-		return value ? -EOPNOTSUPP : 0; /* 0 stops the timer, which stands still anyway */
-	case LAPIC_TIMER_DIVIDE:
-		*reg(apic, offset) = value & 0xb;
-		return 0;
-	default:
-		return 0; /* read-only or reserved */
 	}
+	ret = write_common(apic, offset, value);
+	if (ret >= 0 || is_read_only(offset))
+		return ret < 0 ? 0 : ret;
+	return lapic_error(apic, LAPIC_ERROR_REGISTER) ? LAPIC_RECHECK : 0;
 }
 
-int lapic_set(struct lapic *apic, const u32 *regs, u32 nr)
+static bool msr_is_readable(u32 offset)
 {
-	u32 i;
+	switch (offset) {
+	case LAPIC_ID:
+	case LAPIC_VERSION:
+	case LAPIC_TPR:
+	case LAPIC_PPR:
+	case LAPIC_LDR:
+	case LAPIC_SVR:
+	case LAPIC_ISR ... LAPIC_ESR:
+	case LAPIC_ICR_LOW:
+	case LAPIC_LVT_TIMER ... LAPIC_TIMER_CURRENT:
+	case LAPIC_TIMER_DIVIDE:
+		return true;
+	}
+	return false;
+}
 
-	if (nr <= LAPIC_TIMER_DIVIDE / 16 || highest_vector(regs, LAPIC_IRR) >= 0 ||
-	    regs[LAPIC_TIMER_INITIAL / 16])
+int lapic_msr_read(const struct lapic *apic, u32 index, u64 *value)
+{
+	u32 offset = (index - X2APIC_MSR) * 16;
+
+	if (apic->mode != LAPIC_X2APIC || !msr_is_readable(offset))
 		return -EINVAL;
-	for (i = 0; i < ARRAY_SIZE(apic->regs); i++)
-		apic->regs[i] = i < nr ? regs[i] : 0;
-	*reg(apic, LAPIC_VERSION) = LAPIC_VERSION_VALUE;
-	*reg(apic, LAPIC_TIMER_CURRENT) = 0;
+	*value = lapic_read(apic, offset);
+	if (offset == LAPIC_ICR_LOW)
+		*value |= (u64)lapic_reg(apic, LAPIC_ICR_HIGH) << 32;
 	return 0;
+}
+
+/* Bits that fault when they are set in a register's MSR. */
+static u64 msr_reserved(const struct lapic *apic, u32 offset)
+{
+	switch (offset) {
+	case LAPIC_TPR:
+	case LAPIC_SELF_IPI:
+		return ~0xffull;
+	case LAPIC_EOI:
+	case LAPIC_ESR:
+		return ~0ull;
+	case LAPIC_SVR:
+		return ~(u64)SVR_WRITABLE;
+	case LAPIC_ICR_LOW:
+		return X2APIC_ICR_RESERVED;
+	case LAPIC_TIMER_INITIAL:
+		return ~0xffffffffull;
+	case LAPIC_TIMER_DIVIDE:
+		return ~0xbull;
+	}
+	/* Delivery status and remote IRR are read-only, not reserved. */
+	return is_lvt(offset) ? ~(u64)(lvt_writable(apic, offset) | BIT(12) | BIT(14)) : ~0ull;
+}
+
+static int self_ipi(struct lapic *apic, u8 vector)
+{
+	bool look = vector < 16 ? lapic_error(apic, LAPIC_ERROR_SEND_VECTOR) :
+				  lapic_accept(apic, vector, false);
+
+	return look ? LAPIC_RECHECK : 0;
+}
+
+int lapic_msr_write(struct lapic *apic, u32 index, u64 value)
+{
+	u32 offset = (index - X2APIC_MSR) * 16;
+
+	if (apic->mode != LAPIC_X2APIC || (value & msr_reserved(apic, offset)))
+		return -EINVAL;
+	if (offset == LAPIC_SELF_IPI)
+		return self_ipi(apic, value);
+	if (offset == LAPIC_ICR_LOW)
+		put(apic, LAPIC_ICR_HIGH, value >> 32);
+	return write_common(apic, offset, value);
 }

@@ -7,6 +7,7 @@
 #include "platform/msr.h"
 
 #define APIC_BASE_BSP	  BIT_ULL(8)
+#define APIC_BASE_X2APIC  BIT_ULL(10)
 #define APIC_BASE_ENABLE  BIT_ULL(11)
 #define APIC_BASE_DEFAULT 0xfee00000ull
 
@@ -46,6 +47,8 @@ const u32 msr_index_list[] = {
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 	MSR_EFER, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK,
 	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_IA32_TSC, MSR_IA32_TSC_ADJUST,
+	/* vmx/apic.c */
+	MSR_IA32_TSC_DEADLINE,
 	/* This file. */
 	MSR_IA32_APICBASE, MSR_IA32_CR_PAT, MSR_IA32_MISC_ENABLE, MSR_TSC_AUX,
 	MSR_IA32_MCG_CAP, MSR_IA32_MCG_STATUS, MSR_PLATFORM_INFO,
@@ -199,12 +202,12 @@ static bool mtrr_def_type_valid(u64 value)
 	return !(value & ~MTRR_DEF_TYPE_BITS) && memory_type_valid(value & 0xff);
 }
 
-/* xAPIC mode only, within the guest's physical addresses. */
+/* Within the guest's physical addresses.  Which mode may follow which is lapic.c's to know. */
 static bool apic_base_valid(const struct cpuid_model *cpuid, u64 value)
 {
 	u64 address = guest_physical_mask(cpuid) & PAGE_MASK;
 
-	return !(value & ~(address | APIC_BASE_BSP | APIC_BASE_ENABLE));
+	return !(value & ~(address | APIC_BASE_BSP | APIC_BASE_X2APIC | APIC_BASE_ENABLE));
 }
 
 static bool misc_enable_valid(u64 old, u64 value, bool host)

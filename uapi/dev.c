@@ -15,7 +15,7 @@ struct cap {
 
 /*
  * All that works, and nothing else.  KVM_CAP_IRQCHIP is not here, although
- * KVM_CREATE_IRQCHIP makes local APICs: they deliver nothing yet.
+ * KVM_CREATE_IRQCHIP makes local APICs: there is no PIC and no I/O APIC.
  */
 static const struct cap caps[] = {
 	{ KVM_CAP_USER_MEMORY, 1 },
@@ -33,6 +33,15 @@ static const struct cap caps[] = {
 	{ KVM_CAP_EXT_EMUL_CPUID, 1 },
 	{ KVM_CAP_MP_STATE, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
+	{ KVM_CAP_VCPU_EVENTS, 1 },
+	{ KVM_CAP_INTR_SHADOW, 1 },
+	{ KVM_CAP_USER_NMI, 1 },
+	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
+	{ KVM_CAP_SET_BOOT_CPU_ID, 1 },
+	{ KVM_CAP_SIGNAL_MSI, 1 },
+	{ KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
 	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1 },
 	{ KVM_CAP_SET_TSS_ADDR, 1 },

@@ -9,48 +9,6 @@
 #include "uapi/uapi.h"
 
 /*
- * A vCPU that was not started waits in KVM_RUN.  The states beyond that would
- * need an interrupt or IPI to end them, and none is delivered yet.
- */
-static long set_mp_state(struct vcpu *vcpu, const struct kvm_mp_state *state)
-{
-	bool valid = state->mp_state == KVM_MP_STATE_RUNNABLE ||
-		     (state->mp_state == KVM_MP_STATE_UNINITIALIZED && vcpu->apic);
-
-	if (!valid)
-		return -EINVAL;
-	vcpu->mp_state = state->mp_state;
-	return 0;
-}
-
-static_assert(sizeof(struct kvm_lapic_state) == KVM_APIC_REG_SIZE);
-
-/* One 32-bit register every 16 bytes, the rest zero. */
-static long get_lapic(struct vcpu *vcpu, struct kvm_lapic_state *state)
-{
-	u32 offset, value;
-
-	if (!vcpu->apic)
-		return -EINVAL;
-	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 16) {
-		value = lapic_read(vcpu->apic, offset);
-		memcpy(state->regs + offset, &value, sizeof(value));
-	}
-	return 0;
-}
-
-static long set_lapic(struct vcpu *vcpu, const struct kvm_lapic_state *state)
-{
-	u32 regs[KVM_APIC_REG_SIZE / 16], i;
-
-	if (!vcpu->apic)
-		return -EINVAL;
-	for (i = 0; i < ARRAY_SIZE(regs); i++)
-		memcpy(&regs[i], state->regs + i * 16, sizeof(regs[i]));
-	return lapic_set(vcpu->apic, regs, ARRAY_SIZE(regs));
-}
-
-/*
  * All ioctls whose argument is one structure of fixed size.  @state is that of
  * the caller, or zero for those that fill it.
  */
@@ -65,6 +23,7 @@ union vcpu_state {
 	struct kvm_fpu fpu;
 	struct kvm_mp_state mp;
 	struct kvm_lapic_state lapic;
+	struct kvm_vcpu_events events;
 };
 
 static long get_state(struct vcpu *vcpu, unsigned int cmd, union vcpu_state *state)
@@ -93,10 +52,13 @@ static long get_state(struct vcpu *vcpu, unsigned int cmd, union vcpu_state *sta
 		vcpu_get_debugregs(vcpu, &state->debugregs);
 		return 0;
 	case KVM_GET_MP_STATE:
-		state->mp.mp_state = vcpu->mp_state;
+		state->mp.mp_state = vcpu_get_mp_state(vcpu);
+		return 0;
+	case KVM_GET_VCPU_EVENTS:
+		vcpu_get_events(vcpu, &state->events);
 		return 0;
 	case KVM_GET_LAPIC:
-		return get_lapic(vcpu, &state->lapic);
+		return irq_get_lapic(vcpu, &state->lapic);
 	default:
 		return -EINVAL;
 	}
@@ -123,9 +85,11 @@ static long set_state(struct vcpu *vcpu, unsigned int cmd, const union vcpu_stat
 	case KVM_SET_GUEST_DEBUG:
 		return vcpu_set_guest_debug(vcpu, &state->guest_debug);
 	case KVM_SET_MP_STATE:
-		return set_mp_state(vcpu, &state->mp);
+		return vcpu_set_mp_state(vcpu, state->mp.mp_state);
+	case KVM_SET_VCPU_EVENTS:
+		return vcpu_set_events(vcpu, &state->events);
 	case KVM_SET_LAPIC:
-		return set_lapic(vcpu, &state->lapic);
+		return irq_set_lapic(vcpu, &state->lapic);
 	default:
 		return -EINVAL;
 	}

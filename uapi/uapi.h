@@ -49,6 +49,15 @@ long harvest_reset_rings(struct vm *vm);
 long policy_enable(struct vm *vm, const struct kvm_enable_cap *cap);
 long vcpu_enable_cap(struct vcpu *vcpu, const struct kvm_enable_cap __user *user);
 long policy_set_msr_filter(struct vm *vm, const struct kvm_msr_filter __user *user);
+/* irq.c: of a VM … */
+long irq_create_chip(struct vm *vm);
+long irq_set_boot_cpu(struct vm *vm, unsigned long id);
+long irq_enable_x2apic_api(struct vm *vm, u64 flags);
+long irq_signal_msi(struct vm *vm, const struct kvm_msi __user *user);
+/* … and of a vCPU, its mutex held. */
+long irq_interrupt(struct vcpu *vcpu, const struct kvm_interrupt __user *user);
+long irq_get_lapic(struct vcpu *vcpu, struct kvm_lapic_state *state);
+long irq_set_lapic(struct vcpu *vcpu, const struct kvm_lapic_state *state);
 
 /* KVM_CREATE_VCPU: a descriptor, or -errno. */
 long vcpu_ioctl_create(struct vm *vm, unsigned long id);

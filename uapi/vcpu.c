@@ -135,6 +135,11 @@ static noinline long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsi
 		return vcpu_set_cpuid2(vcpu, user);
 	case KVM_ENABLE_CAP:
 		return vcpu_enable_cap(vcpu, user);
+	case KVM_INTERRUPT:
+		return irq_interrupt(vcpu, user);
+	case KVM_NMI:
+		apic_nmi(vcpu);
+		return 0;
 	case KVM_SET_SIGNAL_MASK:
 		return set_signal_mask(vcpu, user);
 	case KVM_SET_TSC_KHZ:

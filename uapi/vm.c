@@ -91,6 +91,14 @@ static long vm_enable_cap(struct vm *vm, const struct kvm_enable_cap *cap)
 		return enable_ring(vm, cap->args[0]);
 	case KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP:
 		return enable_ring_bitmap(vm);
+	case KVM_CAP_X2APIC_API:
+		return irq_enable_x2apic_api(vm, cap->args[0]);
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+		WRITE_ONCE(vm->exception_payload, cap->args[0]);
+		return 0;
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+		WRITE_ONCE(vm->triple_fault_event, cap->args[0]);
+		return 0;
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
 		if (cap->args[0] > 1)
 			return -EINVAL;
@@ -99,21 +107,6 @@ static long vm_enable_cap(struct vm *vm, const struct kvm_enable_cap *cap)
 	default:
 		return policy_enable(vm, cap);
 	}
-}
-
-static long create_irqchip(struct vm *vm)
-{
-	long err = 0;
-
-	mutex_lock(&vm->lock);
-	if (vm->irqchip)
-		err = -EEXIST;
-	else if (vm->nr_vcpus)
-		err = -EINVAL;
-	else
-		vm->irqchip = true;
-	mutex_unlock(&vm->lock);
-	return err;
 }
 
 /* Unrestricted guest needs no identity map: the address is checked, not used. */
@@ -181,7 +174,11 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_X86_SET_MSR_FILTER:
 		return policy_set_msr_filter(vm, user);
 	case KVM_CREATE_IRQCHIP:
-		return create_irqchip(vm);
+		return irq_create_chip(vm);
+	case KVM_SET_BOOT_CPU_ID:
+		return irq_set_boot_cpu(vm, arg);
+	case KVM_SIGNAL_MSI:
+		return irq_signal_msi(vm, user);
 	case KVM_SET_TSS_ADDR:
 		return arg > TSS_ADDR_MAX ? -EINVAL : 0;
 	case KVM_SET_IDENTITY_MAP_ADDR:

@@ -67,6 +67,8 @@ void vcpu_cpuid_changed(struct vcpu *vcpu)
 
 	if (!xcr0_is_valid(vmx->xcr0, model->xcr0_bits))
 		vmx->xcr0 = XCR0_X87;
+	if (vcpu->apic)
+		vcpu->apic->has_deadline = cpuid_entry(model, 1, 0)->ecx & BIT(24);
 	vcpu_load(vcpu);
 	vmcs_set_secondary(vmx, allowed & SECONDARY_EXEC_ENABLE_RDTSCP, rdtscp);
 	vmcs_set_secondary(vmx, allowed & SECONDARY_EXEC_ENABLE_INVPCID, invpcid);

@@ -6,7 +6,6 @@
  * A bit that the guest owns is in the VMCS's register and changes without an
  * exit; all others are in the read shadow (SDM 3C 25.6.6).
  */
-#include <asm/apicdef.h>
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 
@@ -119,13 +118,13 @@ bool efer_is_valid(const struct vcpu *vcpu, u64 efer)
 
 u64 vmx_cr8(const struct vcpu *vcpu)
 {
-	return vcpu->apic ? lapic_read(vcpu->apic, APIC_TASKPRI) >> 4 : vcpu->vmx->cr8;
+	return vcpu->apic ? lapic_reg(vcpu->apic, LAPIC_TPR) >> 4 : vcpu->vmx->cr8;
 }
 
 void vmx_set_cr8(struct vcpu *vcpu, u64 cr8)
 {
 	if (vcpu->apic)
-		vcpu->apic->regs[APIC_TASKPRI / 16] = (cr8 & 0xf) << 4;
+		apic_set_tpr(vcpu, (cr8 & 0xf) << 4);
 	else
 		vcpu->vmx->cr8 = cr8 & 0xf;
 }

@@ -152,6 +152,13 @@ int exit_dr_access(struct vcpu *vcpu)
 	return ENTER_AGAIN;
 }
 
+void debug_payload(struct vcpu *vcpu, u64 causes)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	vmx->dr6 = (vmx->dr6 & ~0xfull) | DR6_RESERVED | (causes & DR6_CAUSES);
+}
+
 /*
  * TF behind STI or MOV SS would have VM entry ask for a trap that is pending
  * (SDM 3C 27.3.1.5), and so for a step before the instruction.
@@ -182,7 +189,7 @@ int exit_debug(struct vcpu *vcpu)
 	/* INT1 exits on itself, although what it raises is a trap. */
 	if ((vmread(VM_EXIT_INTR_INFO) & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION)
 		skip_insn(vcpu);
-	vmx->dr6 = (vmx->dr6 & ~0xfull) | DR6_RESERVED | causes;
+	debug_payload(vcpu, causes);
 	queue_exception(vcpu, DB_VECTOR);
 	return ENTER_AGAIN;
 }

@@ -1,50 +1,102 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Events for the guest: exceptions that an emulated instruction raises, an
- * event whose delivery an exit interrupted, and the one external interrupt
- * that KVM_SET_SREGS can leave.
+ * The event that the next entry delivers: an exception that an emulated
+ * instruction raises, or what was being delivered when an exit interrupted that.
+ * inject.c adds what waits for its turn.
  */
-#include "vmx/trace.h"
 #include "vmx/vmx.h"
 
-/* Event types of the interruption-information fields (SDM 3C table 25-17). */
-#define EVENT(type, vector) (INTR_INFO_VALID_MASK | (type) | (vector))
+/* How an exception goes with one that was being delivered (SDM 3A tables 6-4 and 6-5). */
+enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
+
+static enum exception_class class_of(u8 vector)
+{
+	switch (vector) {
+	case DE_VECTOR:
+	case TS_VECTOR:
+	case NP_VECTOR:
+	case SS_VECTOR:
+	case GP_VECTOR:
+		return CONTRIBUTORY;
+	case PF_VECTOR:
+		return PAGE_FAULT;
+	case DF_VECTOR:
+		return DOUBLE_FAULT;
+	}
+	return BENIGN;
+}
+
+static bool is_hard_exception(u32 info)
+{
+	return info && (info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_HARD_EXCEPTION;
+}
+
+/*
+ * An exception came while @event was being delivered: what of that is not done
+ * again by the instruction that runs again is kept for later.
+ */
+static void put_off(struct vcpu_vmx *vmx)
+{
+	u32 info = vmx->event.info;
+
+	if (!info)
+		return;
+	switch (info & INTR_INFO_INTR_TYPE_MASK) {
+	case INTR_TYPE_EXT_INTR: /* acknowledged already: no APIC gives it again */
+		vmx->interrupt = info & INTR_INFO_VECTOR_MASK;
+		vcpu_request(vmx->vcpu, VCPU_REQ_EVENT);
+		break;
+	case INTR_TYPE_NMI_INTR:
+		vmx->nmi_pending = 1;
+		vcpu_request(vmx->vcpu, VCPU_REQ_EVENT);
+		break;
+	}
+}
+
+static void queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	u32 old_info = vmx->event.info;
+
+	if (is_hard_exception(old_info)) {
+		enum exception_class old = class_of(old_info & INTR_INFO_VECTOR_MASK);
+		enum exception_class new = class_of(vector);
+
+		if (old == DOUBLE_FAULT && new != BENIGN) {
+			vmx->event.info = 0;
+			vcpu_request(vcpu, VCPU_REQ_TRIPLE_FAULT);
+			return;
+		}
+		if ((old == CONTRIBUTORY && new == CONTRIBUTORY) ||
+		    (old == PAGE_FAULT && (new == CONTRIBUTORY || new == PAGE_FAULT))) {
+			vector = DF_VECTOR;
+			has_error = true;
+			error = 0;
+		}
+	} else {
+		put_off(vmx);
+	}
+	vmx->event = (struct vmx_event){
+		.info = EVENT(INTR_TYPE_HARD_EXCEPTION, vector) |
+			(has_error ? INTR_INFO_DELIVER_CODE_MASK : 0),
+		.error = error,
+	};
+}
 
 void queue_exception(struct vcpu *vcpu, u8 vector)
 {
-	vcpu->vmx->event = (struct vmx_event){
-		.info = EVENT(INTR_TYPE_HARD_EXCEPTION, vector),
-	};
+	queue(vcpu, vector, false, 0);
 }
 
 void queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 {
-	/* Real mode delivers no error codes (SDM 3C 27.2.1.3). */
-	bool real = !(vmx_cr0(vcpu) & X86_CR0_PE);
-
-	vcpu->vmx->event = (struct vmx_event){
-		.info = EVENT(INTR_TYPE_HARD_EXCEPTION, vector) |
-			(real ? 0 : INTR_INFO_DELIVER_CODE_MASK),
-		.error = error,
-	};
+	queue(vcpu, vector, true, error);
 }
 
 void queue_page_fault(struct vcpu *vcpu, gva_t gva, u32 error)
 {
 	vcpu->vmx->cr2 = gva;
 	queue_exception_error(vcpu, PF_VECTOR, error);
-}
-
-/* Types whose delivery pushes the RIP of the following instruction: its length counts. */
-static bool event_has_len(u32 info)
-{
-	switch (info & INTR_INFO_INTR_TYPE_MASK) {
-	case INTR_TYPE_SOFT_INTR:
-	case INTR_TYPE_PRIV_SW_EXCEPTION:
-	case INTR_TYPE_SOFT_EXCEPTION:
-		return true;
-	}
-	return false;
 }
 
 /*
@@ -67,19 +119,15 @@ static void drop_own_single_step(void)
  * The format of what was being delivered is that of what is to be delivered,
  * but for bit 12, which is undefined there and reserved here.
  */
-void event_requeue(struct vcpu *vcpu)
+void event_keep(struct vcpu *vcpu)
 {
 	struct vmx_event *event = &vcpu->vmx->event;
 	u32 info = vmread(IDT_VECTORING_INFO_FIELD);
 
-	drop_own_single_step();
 	if (likely(!(info & VECTORING_INFO_VALID_MASK)))
 		return;
 	event->info = info & ~BIT(12);
-	/* An entry into real mode with an error code is refused (SDM 3C 27.2.1.3). */
-	if (!(vmx_cr0(vcpu) & X86_CR0_PE))
-		event->info &= ~INTR_INFO_DELIVER_CODE_MASK;
-	if (event->info & INTR_INFO_DELIVER_CODE_MASK)
+	if (info & INTR_INFO_DELIVER_CODE_MASK)
 		event->error = vmread(IDT_VECTORING_ERROR_CODE);
 	if (event_has_len(info))
 		event->len = vmread(VM_EXIT_INSTRUCTION_LEN);
@@ -87,6 +135,12 @@ void event_requeue(struct vcpu *vcpu)
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
 		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
 			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~(u64)GUEST_INTR_STATE_NMI);
+}
+
+void event_requeue(struct vcpu *vcpu)
+{
+	drop_own_single_step();
+	event_keep(vcpu);
 }
 
 /*
@@ -101,43 +155,13 @@ void event_restore_nmi_blocking(void)
 		vmwrite(GUEST_INTERRUPTIBILITY_INFO, state | GUEST_INTR_STATE_NMI);
 }
 
-/* The guest takes external interrupts at this instruction boundary. */
-static bool interrupt_allowed(void)
-{
-	const u32 shadow = GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS;
-
-	return (vmread(GUEST_RFLAGS) & X86_EFLAGS_IF) &&
-	       !(vmread(GUEST_INTERRUPTIBILITY_INFO) & shadow);
-}
-
-static void interrupt_to_event(struct vcpu_vmx *vmx)
-{
-	bool now = !vmx->event.info && interrupt_allowed();
-
-	if (now) {
-		vmx->event = (struct vmx_event){
-			.info = EVENT(INTR_TYPE_EXT_INTR, vmx->interrupt),
-		};
-		vmx->interrupt = -1;
-	}
-	vmcs_set_primary(vmx, CPU_BASED_INTR_WINDOW_EXITING, !now);
-}
-
-void event_inject(struct vcpu *vcpu)
+void event_unmake_interrupt(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
-	struct vmx_event *event = &vmx->event;
 
-	if (vmx->interrupt >= 0)
-		interrupt_to_event(vmx);
-	if (!event->info)
+	if (!vmx->event.info ||
+	    (vmx->event.info & INTR_INFO_INTR_TYPE_MASK) != INTR_TYPE_EXT_INTR)
 		return;
-	vcpu->stats.injections++;
-	trace_vellum_inject(vcpu, event);
-	vmwrite(VM_ENTRY_INTR_INFO_FIELD, event->info);
-	if (event->info & INTR_INFO_DELIVER_CODE_MASK)
-		vmwrite(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error);
-	if (event_has_len(event->info))
-		vmwrite(VM_ENTRY_INSTRUCTION_LEN, event->len);
-	event->info = 0;
+	put_off(vmx);
+	vmx->event.info = 0;
 }

@@ -22,15 +22,6 @@ void skip_insn(struct vcpu *vcpu)
 			vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DEBUG_BS);
 }
 
-static int exit_hlt(struct vcpu *vcpu)
-{
-	skip_insn(vcpu);
-	if (vcpu->vmx->interrupt >= 0 && (vmread(GUEST_RFLAGS) & X86_EFLAGS_IF))
-		return ENTER_AGAIN;
-	vcpu->run->exit_reason = KVM_EXIT_HLT;
-	return EXIT_TO_USER;
-}
-
 static int exit_undefined(struct vcpu *vcpu)
 {
 	queue_exception(vcpu, UD_VECTOR);
@@ -97,6 +88,9 @@ static int exit_exception(struct vcpu *vcpu)
 		event_requeue(vcpu);
 		return ENTER_AGAIN;
 	}
+	event_keep(vcpu);
+	if (!vcpu->vmx->event.info && (info & INTR_INFO_UNBLOCK_NMI))
+		event_restore_nmi_blocking();
 	switch (info & INTR_INFO_VECTOR_MASK) {
 	case DB_VECTOR:
 		return exit_debug(vcpu);
@@ -143,8 +137,10 @@ int exit_dispatch(struct vcpu *vcpu)
 		return ENTER_AGAIN;
 	case EXIT_REASON_TRIPLE_FAULT:
 		return exit_user(vcpu, KVM_EXIT_SHUTDOWN);
-	case EXIT_REASON_INTERRUPT_WINDOW: /* event_inject() takes it from here */
-		return ENTER_AGAIN;
+	case EXIT_REASON_INTERRUPT_WINDOW:
+		return exit_interrupt_window(vcpu);
+	case EXIT_REASON_NMI_WINDOW:
+		return exit_nmi_window(vcpu);
 	case EXIT_REASON_CPUID:
 		return exit_cpuid(vcpu);
 	case EXIT_REASON_HLT:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vCPU's thread that sleeps in KVM_RUN until there is something to run for.
+ * A vCPU that does not run: halted, or waiting for INIT and a start-up message
+ * (SDM 3A 9.4).  Its thread sleeps in KVM_RUN until there is something to run for.
  */
 #include <linux/rcuwait.h>
 #include <linux/sched/signal.h>
@@ -30,4 +31,121 @@ int halt_wait(struct vcpu *vcpu, bool (*due)(struct vcpu *vcpu))
 	}
 	finish_rcuwait(&vcpu->wait);
 	return ret;
+}
+
+void halt_set_state(struct vcpu *vcpu, u32 mp_state)
+{
+	vcpu->mp_state = mp_state;
+	if (mp_state != KVM_MP_STATE_RUNNABLE)
+		vcpu_request(vcpu, VCPU_REQ_MP);
+}
+
+/* Something that ends HLT: an interrupt that IF lets through, an NMI, an exception. */
+static bool has_event(const struct vcpu *vcpu)
+{
+	const struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (vmx->event.info || vmx->pending.valid)
+		return true;
+	if ((vmx->nmi_pending || atomic_read(&vcpu->nmis)) &&
+	    !(vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_NMI))
+		return true;
+	return interrupt_due(vcpu) >= 0 && (vmread(GUEST_RFLAGS) & X86_EFLAGS_IF);
+}
+
+static bool is_due(struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->startup) ||
+	       (vcpu->mp_state == KVM_MP_STATE_HALTED && has_event(vcpu));
+}
+
+/* The BSP starts at the reset vector at once, all others wait (SDM 3A 9.4.3). */
+static void take_init(struct vcpu *vcpu)
+{
+	bool bsp = vcpu->msrs.apic_base & MSR_IA32_APICBASE_BSP;
+
+	vcpu_init_reset(vcpu);
+	halt_set_state(vcpu, bsp ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED);
+}
+
+void halt_take_startup(struct vcpu *vcpu)
+{
+	/* One look at both: of INIT and SIPI one after the other none is missed. */
+	unsigned long startup = xchg(&vcpu->startup, 0);
+
+	if (startup & BIT(STARTUP_INIT))
+		take_init(vcpu);
+	if (!(startup & BIT(STARTUP_SIPI)) || vcpu->mp_state != KVM_MP_STATE_INIT_RECEIVED)
+		return;
+	vcpu_sipi_start(vcpu, READ_ONCE(vcpu->sipi_vector));
+	halt_set_state(vcpu, KVM_MP_STATE_RUNNABLE);
+}
+
+int halt_settle(struct vcpu *vcpu)
+{
+	int ret = 0;
+
+	for (;;) {
+		halt_take_startup(vcpu);
+		if (vcpu->mp_state == KVM_MP_STATE_HALTED && has_event(vcpu))
+			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+		if (vcpu->mp_state == KVM_MP_STATE_RUNNABLE)
+			return 0;
+		ret = READ_ONCE(vcpu->vm->dead) ? -EIO : halt_wait(vcpu, is_due);
+		if (ret) {
+			vcpu_request(vcpu, VCPU_REQ_MP);
+			return ret;
+		}
+	}
+}
+
+/* Without a local APIC in the kernel HLT is userspace's. */
+int exit_hlt(struct vcpu *vcpu)
+{
+	skip_insn(vcpu);
+	/* HLT behind STI: the interrupt that it waits for is not held back any more. */
+	vmwrite(GUEST_INTERRUPTIBILITY_INFO,
+		vmread(GUEST_INTERRUPTIBILITY_INFO) & ~(u64)GUEST_INTR_STATE_STI);
+	if (has_event(vcpu)) {
+		vcpu_request(vcpu, VCPU_REQ_EVENT);
+		return ENTER_AGAIN;
+	}
+	if (vcpu->apic) {
+		halt_set_state(vcpu, KVM_MP_STATE_HALTED);
+		return ENTER_AGAIN;
+	}
+	vcpu->run->exit_reason = KVM_EXIT_HLT;
+	return EXIT_TO_USER;
+}
+
+/* What was sent before is in the answer. */
+u32 vcpu_get_mp_state(struct vcpu *vcpu)
+{
+	vcpu_load(vcpu);
+	halt_take_startup(vcpu);
+	vcpu_put(vcpu);
+	return vcpu->mp_state;
+}
+
+int vcpu_set_mp_state(struct vcpu *vcpu, u32 mp_state)
+{
+	switch (mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+		break;
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_HALTED:
+	case KVM_MP_STATE_SIPI_RECEIVED:
+		if (!vcpu->apic)
+			return -EINVAL;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
+		mp_state = KVM_MP_STATE_INIT_RECEIVED;
+		set_bit(STARTUP_SIPI, &vcpu->startup);
+	}
+	halt_set_state(vcpu, mp_state);
+	return 0;
 }

@@ -7,9 +7,6 @@
  * then it writes.  Between two accesses that userspace answers, KVM_RUN
  * returns: struct emulation holds how far it got.
  */
-#include <asm/apicdef.h>
-#include <asm/msr-index.h>
-
 #include "platform/gva.h"
 #include "vmx/vmx.h"
 
@@ -104,9 +101,7 @@ bool io_is_current(const struct vcpu *vcpu)
 
 static bool in_apic_page(const struct vcpu *vcpu, gpa_t gpa)
 {
-	const u64 modes = MSR_IA32_APICBASE_ENABLE | X2APIC_ENABLE;
-
-	return vcpu->apic && (vcpu->msrs.apic_base & modes) == MSR_IA32_APICBASE_ENABLE &&
+	return vcpu->apic && vcpu->apic->mode == LAPIC_XAPIC &&
 	       ((gpa ^ vcpu->msrs.apic_base) & PAGE_MASK) == 0;
 }
 
@@ -118,8 +113,9 @@ static int access_apic(struct vcpu *vcpu, const struct piece *piece, u32 *data, 
 	if (piece->len != 4 || (offset & 15))
 		return -EOPNOTSUPP;
 	if (write)
-		return lapic_write(vcpu->apic, offset, *data);
-	*data = lapic_read(vcpu->apic, offset);
+		apic_mmio_write(vcpu, offset, *data);
+	else
+		*data = apic_mmio_read(vcpu, offset);
 	return 0;
 }
 

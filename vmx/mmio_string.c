@@ -92,5 +92,5 @@ bool string_goes_on(struct vcpu *vcpu)
 	/* Whatever is looked at before an entry. */
 	return !(vmread(GUEST_RFLAGS) & X86_EFLAGS_TF) && !compat_immediate_exit(vcpu->run) &&
 	       !signal_pending(current) && !need_resched() && !READ_ONCE(vcpu->pending) &&
-	       !event_is_due(vcpu->vmx) && !ring_is_soft_full(&vcpu->ring);
+	       !vcpu->vmx->event.info && !ring_is_soft_full(&vcpu->ring);
 }

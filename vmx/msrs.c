@@ -58,7 +58,7 @@ void msrs_reset(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
-	msr_reset(&vcpu->msrs, vcpu->id == 0);
+	msr_reset(&vcpu->msrs, vcpu->id == vcpu->vm->boot_id);
 	vmx->dr6 = 0xffff0ff0;
 	vmx->dr7 = 0x400;
 	vmx->xcr0 = XCR0_X87;
@@ -169,6 +169,15 @@ static int get_time_msr(struct vcpu *vcpu, u32 index, u64 *value)
 	}
 }
 
+static int set_tsc(struct vcpu *vcpu, u32 index, u64 value, bool host)
+{
+	int ret = tsc_set_msr(vcpu, index, value, host);
+
+	if (!ret)
+		apic_timer_tsc_moved(vcpu);
+	return ret;
+}
+
 static int set_time_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 {
 	if (!has_time_msr(vcpu, index))
@@ -176,7 +185,7 @@ static int set_time_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 	switch (index) {
 	case MSR_IA32_TSC:
 	case MSR_IA32_TSC_ADJUST:
-		return tsc_set_msr(vcpu, index, value, host);
+		return set_tsc(vcpu, index, value, host);
 	case MSR_KVM_STEAL_TIME:
 		return steal_set_msr(vcpu, value);
 	default:
@@ -197,6 +206,8 @@ int vmx_get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 		*value = vmx->efer;
 	else if (is_time_msr(index))
 		return get_time_msr(vcpu, index, value);
+	else if (apic_has_msr(index))
+		return apic_get_msr(vcpu, index, value);
 	else
 		return msr_get(&vcpu->msrs, index, value);
 	return 0;
@@ -255,6 +266,8 @@ int vmx_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 		return set_efer(vcpu, value, host);
 	else if (is_time_msr(index))
 		return set_time_msr(vcpu, index, value, host);
+	else if (apic_has_msr(index))
+		return apic_set_msr(vcpu, index, value, host);
 	else
 		return set_model_msr(vcpu, index, value, host);
 	return 0;

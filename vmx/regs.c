@@ -46,10 +46,12 @@ void vcpu_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
 	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 	if ((event->info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_HARD_EXCEPTION)
 		event->info = 0;
-	/* VM entry refuses the shadow of an STI that has not set IF. */
-	if (!(regs->rflags & X86_EFLAGS_IF))
+	/* VM entry refuses the shadow of an STI that has not set IF, and an interrupt without IF. */
+	if (!(regs->rflags & X86_EFLAGS_IF)) {
 		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
 			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~(u64)GUEST_INTR_STATE_STI);
+		event_unmake_interrupt(vcpu);
+	}
 	vcpu_put(vcpu);
 }
 
@@ -228,7 +230,7 @@ static int set_apic_base(struct vcpu *vcpu, u64 value)
 {
 	if (value == vcpu->msrs.apic_base)
 		return 0;
-	return msr_set(&vcpu->msrs, &vcpu->cpuid, MSR_IA32_APICBASE, value, true);
+	return apic_set_base(vcpu, value, true);
 }
 
 /* An interrupt that was injected already, or on its way, is replaced by the caller's. */
@@ -237,6 +239,7 @@ static void put_interrupt(struct vcpu_vmx *vmx, int vector)
 	if ((vmx->event.info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_EXT_INTR)
 		vmx->event.info = 0;
 	vmx->interrupt = vector;
+	vcpu_request(vmx->vcpu, VCPU_REQ_EVENT);
 }
 
 /* Between load and put, after sregs_are_valid(). */
@@ -268,6 +271,39 @@ int vcpu_set_sregs(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 	put_interrupt(vcpu->vmx, vector);
 	vcpu_put(vcpu);
 	return 0;
+}
+
+void vcpu_init_reset(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	u64 caching = vmx_cr0(vcpu) & (X86_CR0_CD | X86_CR0_NW); /* the caches stay as they are */
+
+	memset(vcpu->regs, 0, sizeof(vcpu->regs));
+	vcpu->regs[GPR_RDX] = VCPU_RESET_RDX;
+	memset(vmx->db, 0, sizeof(vmx->db));
+	vmx->dr6 = 0xffff0ff0;
+	vmx->dr7 = 0x400;
+	vmx->cr2 = 0;
+	vmx->cr8 = 0;
+	vmx->event.info = 0;
+	vmx->pending.valid = false;
+	vmx->nmi_pending = 0;
+	vmx->interrupt = -1;
+	vmx->io.complete = NULL;
+	vmcs_reset_guest(vcpu);
+	vmx_put_cr0(vcpu, X86_CR0_ET | caching);
+	if (!vcpu->apic)
+		return;
+	apic_timer_stop(vcpu);
+	lapic_init(vcpu->apic);
+	vcpu_request(vcpu, VCPU_REQ_EVENT);
+}
+
+void vcpu_sipi_start(struct vcpu *vcpu, u8 vector)
+{
+	vmwrite(GUEST_CS_SELECTOR, vector << 8);
+	vmwrite(GUEST_CS_BASE, vector << 12);
+	vmwrite(GUEST_RIP, 0);
 }
 
 int vcpu_set_sregs2(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)

@@ -66,6 +66,9 @@ static bool take_requests(struct vcpu *vcpu)
 			pml_arm(vcpu);
 		if (take_request(vcpu, VCPU_REQ_VPID))
 			tlb_flush_vpid(vcpu);
+		/* A full barrier: what was left before the request is seen.  Pairs with apic.c. */
+		if (take_request(vcpu, VCPU_REQ_EVENT))
+			event_choose(vcpu);
 	}
 	gen = atomic64_read(&vcpu->vm->tlb_gen);
 	if (unlikely(gen != vcpu->tlb_seen)) {
@@ -109,7 +112,7 @@ static int enter_once(struct vcpu *vcpu)
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	int refused;
 
-	if (unlikely(event_is_due(vmx)))
+	if (unlikely(vmx->event.info))
 		event_inject(vcpu);
 	context_tracking_guest_enter();
 	refused = vmx_enter(vcpu->regs, &vmx->host_rsp, vmx->launched);
@@ -131,6 +134,17 @@ static int enter_once(struct vcpu *vcpu)
 	return exit_is_quick(vmx->exit_reason) ? exit_dispatch(vcpu) : EXIT_SLOW;
 }
 
+/* What this thread asked of itself by the last exit; false: the burst ends. */
+static bool take_own_requests(struct vcpu *vcpu)
+{
+	/* The one that interrupts make all the time needs nothing but interrupts off. */
+	if (READ_ONCE(vcpu->pending) != VCPU_REQ_EVENT)
+		return false;
+	take_request(vcpu, VCPU_REQ_EVENT);
+	event_choose(vcpu);
+	return true;
+}
+
 /*
  * Enters the guest again and again until an exit needs interrupts on, or there
  * is something else to do.  Whatever another CPU asks for meanwhile comes with
@@ -143,8 +157,8 @@ static int enter_until_slow(struct vcpu *vcpu)
 
 	do {
 		action = enter_once(vcpu);
-	} while (action == ENTER_AGAIN && !READ_ONCE(vcpu->pending) &&
-		 !ring_is_soft_full(&vcpu->ring));
+	} while (action == ENTER_AGAIN && !ring_is_soft_full(&vcpu->ring) &&
+		 (likely(!READ_ONCE(vcpu->pending)) || take_own_requests(vcpu)));
 	return action;
 }
 
@@ -184,15 +198,21 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	return action;
 }
 
-/* Those of vcpu->pending that may sleep.  Each may add a page to the ring, which has room. */
-static void take_slow_requests(struct vcpu *vcpu)
+/* Requests of VCPU_REQ_SLOW; answers as before_burst() does. */
+static int take_slow_requests(struct vcpu *vcpu)
 {
+	if (take_request(vcpu, VCPU_REQ_TRIPLE_FAULT)) {
+		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return EXIT_TO_USER;
+	}
+	/* Each may add a page to the ring, which has room. */
 	if (take_request(vcpu, VCPU_REQ_CLOCK))
 		clock_update(vcpu);
 	if (take_request(vcpu, VCPU_REQ_STEAL))
 		steal_update(vcpu);
 	if (take_request(vcpu, VCPU_REQ_YIELD))
 		yield();
+	return take_request(vcpu, VCPU_REQ_MP) ? halt_settle(vcpu) : 0;
 }
 
 /* 0: everything that had to be done is done.  Else an enum exit_action or -errno. */
@@ -215,7 +235,7 @@ static int before_burst(struct vcpu *vcpu)
 		return -EINTR;
 	}
 	if (unlikely(READ_ONCE(vcpu->pending) & VCPU_REQ_SLOW))
-		take_slow_requests(vcpu);
+		return take_slow_requests(vcpu);
 	return 0;
 }
 
@@ -263,13 +283,21 @@ static void tell_user(struct vcpu *vcpu)
 	run->flags = 0;
 	run->cr8 = vmx_cr8(vcpu);
 	run->apic_base = vcpu->msrs.apic_base;
-	run->ready_for_interrupt_injection = !vcpu->apic && interrupts && vcpu->vmx->interrupt < 0;
+	run->ready_for_interrupt_injection =
+		vcpu->apic || (interrupts && vcpu->vmx->interrupt < 0 && !vcpu->vmx->event.info);
 }
 
-/* A CPU that was not started yet: nothing but userspace can start it, after a signal. */
-static bool never(struct vcpu *vcpu)
+/* Before the first entry: what userspace asks for by kvm_run. */
+static void hear_user(struct vcpu *vcpu)
 {
-	return false;
+	bool window = !vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window);
+
+	if (!vcpu->apic)
+		vmx_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8));
+	if (window == vcpu->vmx->window_wanted)
+		return;
+	vcpu->vmx->window_wanted = window;
+	vcpu_request(vcpu, VCPU_REQ_EVENT);
 }
 
 int vcpu_run(struct vcpu *vcpu)
@@ -277,14 +305,10 @@ int vcpu_run(struct vcpu *vcpu)
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	int action;
 
-	if (vcpu->mp_state == KVM_MP_STATE_UNINITIALIZED)
-		return compat_immediate_exit(vcpu->run) ? -EINTR :
-		       halt_wait(vcpu, never) ?: -EAGAIN;
 	vcpu->ran = true;
 	vcpu_load(vcpu);
 	fpu_swap_kvm_fpstate(&vmx->fpu, true);
-	if (!vcpu->apic)
-		vmx_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8));
+	hear_user(vcpu);
 
 	steal_begin(vcpu);
 	action = complete_io(vcpu);

@@ -26,10 +26,9 @@ static int create_parts(struct vcpu *vcpu)
 			return ret;
 	}
 	if (vcpu->vm->irqchip) {
-		vcpu->apic = kzalloc(sizeof(*vcpu->apic), GFP_KERNEL_ACCOUNT);
-		if (!vcpu->apic)
-			return -ENOMEM;
-		lapic_reset(vcpu->apic, vcpu->id);
+		ret = apic_create(vcpu);
+		if (ret)
+			return ret;
 	}
 	if (vcpu->vm->mmu.caps.pml) {
 		vmx->pml = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
@@ -50,7 +49,7 @@ static void destroy_parts(struct vcpu *vcpu)
 	vcpu_forget(vcpu);
 	guest_fpu_destroy(vcpu);
 	free_page((unsigned long)vmx->pml);
-	kfree(vcpu->apic);
+	apic_destroy(vcpu);
 	ring_destroy(&vcpu->ring);
 	table_cache_drain(&vcpu->tables);
 	cpuid_free(&vcpu->cpuid);
@@ -64,12 +63,13 @@ static void reset_state(struct vcpu *vcpu)
 	msrs_reset(vcpu);
 	tsc_create(vcpu);
 	cpuid_init(&vcpu->cpuid);
-	vcpu->regs[GPR_RDX] = 0x600; /* family 6, as after reset */
+	vcpu->regs[GPR_RDX] = VCPU_RESET_RDX;
 	vcpu->vmx->interrupt = -1;
 	vcpu->cpu = -1;
 	/* With a local APIC only the boot CPU runs by itself (SDM 3A 9.4.3). */
-	vcpu->mp_state =
-		vcpu->vm->irqchip && vcpu->id ? KVM_MP_STATE_UNINITIALIZED : KVM_MP_STATE_RUNNABLE;
+	halt_set_state(vcpu, vcpu->vm->irqchip && vcpu->id != vcpu->vm->boot_id ?
+				     KVM_MP_STATE_UNINITIALIZED :
+				     KVM_MP_STATE_RUNNABLE);
 	/* The VM may be logging already. */
 	vcpu_request(vcpu, VCPU_REQ_PML);
 }

@@ -47,9 +47,16 @@ enum vcpu_mode {
 #define VCPU_REQ_STEAL BIT(9) /* the steal time page */
 
 #define VCPU_REQ_YIELD BIT(12) /* the guest gives its turn away */
+#define VCPU_REQ_EVENT BIT(3)  /* an interrupt, NMI or exception may wait for its turn */
+#define VCPU_REQ_MP    BIT(4)  /* mp_state is not RUNNABLE, or startup has something */
+#define VCPU_REQ_TRIPLE_FAULT BIT(5) /* KVM_EXIT_SHUTDOWN */
 
 /* Those that may sleep: taken up with interrupts on, before a burst of entries. */
-#define VCPU_REQ_SLOW (VCPU_REQ_CLOCK | VCPU_REQ_STEAL | VCPU_REQ_YIELD)
+#define VCPU_REQ_SLOW \
+	(VCPU_REQ_MP | VCPU_REQ_TRIPLE_FAULT | VCPU_REQ_CLOCK | VCPU_REQ_STEAL | VCPU_REQ_YIELD)
+
+/* vcpu->startup: messages that were not looked at yet. */
+enum vcpu_startup { STARTUP_INIT, STARTUP_SIPI };
 
 struct vcpu {
 	u64 regs[GPR_COUNT]; /* first: entry.S addresses it; RSP is cached from the VMCS */
@@ -77,6 +84,10 @@ struct vcpu {
 	struct msr_model msrs;
 	struct lapic *apic; /* NULL without KVM_CREATE_IRQCHIP */
 	u32 mp_state;	    /* KVM_MP_STATE_* */
+	/* Left by other CPUs, atomic. */
+	unsigned long startup; /* bits of enum vcpu_startup */
+	u8 sipi_vector;
+	atomic_t nmis;
 	bool ran;	    /* entered at least once */
 	bool pv_enforced;   /* paravirtual features are those of CPUID alone */
 
@@ -127,6 +138,19 @@ void vcpu_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
 int vcpu_set_xcrs(struct vcpu *vcpu, const struct kvm_xcrs *xcrs);
 void vcpu_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
 int vcpu_set_fpu(struct vcpu *vcpu, const struct kvm_fpu *fpu);
+/* KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS: 0 or -EINVAL. */
+void vcpu_get_events(struct vcpu *vcpu, struct kvm_vcpu_events *events);
+int vcpu_set_events(struct vcpu *vcpu, const struct kvm_vcpu_events *events);
+/* KVM_INTERRUPT: 0, -EINVAL, -ENXIO (the APIC is here), -EEXIST (one is waiting). */
+int vcpu_interrupt(struct vcpu *vcpu, u32 vector);
+void apic_nmi(struct vcpu *vcpu); /* KVM_NMI */
+u32 vcpu_get_mp_state(struct vcpu *vcpu);
+int vcpu_set_mp_state(struct vcpu *vcpu, u32 mp_state); /* 0 or -EINVAL */
+/* With a local APIC. */
+void vcpu_get_lapic(struct vcpu *vcpu, struct kvm_lapic_state *state);
+int vcpu_set_lapic(struct vcpu *vcpu, const struct kvm_lapic_state *state); /* 0 or -EINVAL */
+/* KVM_SIGNAL_MSI in a VM whose vCPUs have local APICs: how many took it.  Any context. */
+int vm_signal_msi(struct vm *vm, u64 address, u32 data);
 /* All MSRs, vmx/'s and the model's.  0, -ENOENT: unknown, -EINVAL: a value that faults. */
 int vcpu_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
 int vcpu_set_msr(struct vcpu *vcpu, u32 index, u64 value);

@@ -74,7 +74,12 @@ struct vm {
 	unsigned long *msr_bitmap;	     /* the VMCSs', a page */
 
 	bool exit_on_emulation_failure;
-	bool dead; /* an invariant broke: every vCPU ioctl answers -EIO */
+
+	u32 boot_id;		 /* of the vCPU that starts by itself */
+	bool x2apic_api;	 /* 32-bit ids in KVM_GET_LAPIC and MSIs (KVM_CAP_X2APIC_API) */
+	bool exception_payload;	 /* KVM_CAP_EXCEPTION_PAYLOAD */
+	bool triple_fault_event; /* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
+	bool dead;		 /* an invariant broke: every vCPU ioctl answers -EIO */
 
 	struct vm_clock clock;
 	struct vm_stats stats;

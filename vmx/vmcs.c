@@ -49,6 +49,14 @@ static const struct field_value initial[] = {
 	{ HOST_FS_BASE, 0 },
 	{ HOST_RSP, 0 },
 
+	{ GUEST_SYSENTER_CS, 0 },
+	{ GUEST_SYSENTER_ESP, 0 },
+	{ GUEST_SYSENTER_EIP, 0 },
+	{ GUEST_IA32_DEBUGCTL, 0 },
+};
+
+/* Those that INIT sets to what they are after reset (SDM 3A table 10-1). */
+static const struct field_value guest_reset[] = {
 	SEGMENT(CS, 0xf000, 0xffff0000, 0x9b),
 	SEGMENT(DS, 0, 0, 0x93),
 	SEGMENT(ES, 0, 0, 0x93),
@@ -61,15 +69,11 @@ static const struct field_value initial[] = {
 	{ GUEST_GDTR_LIMIT, 0xffff },
 	{ GUEST_IDTR_BASE, 0 },
 	{ GUEST_IDTR_LIMIT, 0xffff },
-	{ GUEST_SYSENTER_CS, 0 },
-	{ GUEST_SYSENTER_ESP, 0 },
-	{ GUEST_SYSENTER_EIP, 0 },
 	{ GUEST_CR3, 0 },
 	{ GUEST_RSP, 0 },
 	{ GUEST_RIP, 0xfff0 },
 	{ GUEST_RFLAGS, X86_EFLAGS_FIXED },
 	{ GUEST_DR7, 0x400 },
-	{ GUEST_IA32_DEBUGCTL, 0 },
 	{ GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE },
 	{ GUEST_INTERRUPTIBILITY_INFO, 0 },
 	{ GUEST_PENDING_DBG_EXCEPTIONS, 0 },
@@ -149,6 +153,17 @@ static void write_controls(struct vcpu *vcpu)
 		vmwrite(PML_ADDRESS, __pa(vmx->pml));
 }
 
+void vmcs_reset_guest(struct vcpu *vcpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(guest_reset); i++)
+		vmwrite(guest_reset[i].field, guest_reset[i].value);
+	vmx_put_efer(vcpu, 0);
+	vmx_put_cr0(vcpu, X86_CR0_ET | X86_CR0_NW | X86_CR0_CD);
+	vmx_put_cr4(vcpu, 0);
+}
+
 static void write_all(struct vcpu *vcpu)
 {
 	unsigned int i;
@@ -157,9 +172,7 @@ static void write_all(struct vcpu *vcpu)
 		vmwrite(initial[i].field, initial[i].value);
 	write_host();
 	write_controls(vcpu);
-	vmx_put_efer(vcpu, 0);
-	vmx_put_cr0(vcpu, X86_CR0_ET | X86_CR0_NW | X86_CR0_CD);
-	vmx_put_cr4(vcpu, 0);
+	vmcs_reset_guest(vcpu);
 	vmwrite(GUEST_IA32_PAT, vcpu->msrs.pat);
 }
 

@@ -6,7 +6,9 @@
 #ifndef VELLUM_VMX_VMX_H
 #define VELLUM_VMX_VMX_H
 
+#include <linux/hrtimer.h>
 #include <linux/jump_label.h>
+#include <asm/irq_vectors.h>
 
 #include "vmcs_fields.h"
 #include "vmx/caps.h"
@@ -26,6 +28,38 @@ struct vmx_event {
 	u32 info; /* 0: none */
 	u32 error;
 	u32 len; /* of the instruction, for software interrupts and exceptions */
+};
+
+/* Event types of the interruption-information fields (SDM 3C table 25-17). */
+#define EVENT(type, vector) (INTR_INFO_VALID_MASK | (type) | (vector))
+
+/* Types whose delivery pushes the RIP of the following instruction: its length counts. */
+static inline bool event_has_len(u32 info)
+{
+	switch (info & INTR_INFO_INTR_TYPE_MASK) {
+	case INTR_TYPE_SOFT_INTR:
+	case INTR_TYPE_PRIV_SW_EXCEPTION:
+	case INTR_TYPE_SOFT_EXCEPTION:
+		return true;
+	}
+	return false;
+}
+
+/* An exception from KVM_SET_VCPU_EVENTS that was not raised yet. */
+struct vcpu_exception {
+	bool valid;
+	bool has_error, has_payload;
+	u8 vector;
+	u32 error;
+	u64 payload; /* of #PF: CR2; of #DB: what DR6 gets */
+};
+
+/* The local APIC's timer; see apic_timer.c. */
+struct apic_timer {
+	struct hrtimer hrtimer;
+	u64 deadline;	    /* IA32_TSC_DEADLINE, 0: none; cleared by the callback */
+	u64 period;	    /* ns */
+	unsigned int shift; /* of the counts in the time that is running */
 };
 
 /* What perf wants switched around the guest, until the burst is over. */
@@ -75,6 +109,9 @@ struct vcpu_steal {
 	u64 delay;			  /* its sched_info.run_delay when last looked at */
 };
 
+#define VCPU_RESET_RDX 0x600 /* after reset and INIT: family 6 (SDM 3A 10.1.2) */
+
+
 struct vcpu_vmx {
 	struct vcpu *vcpu;
 	void *vmcs;
@@ -95,8 +132,13 @@ struct vcpu_vmx {
 	/* The last exit. */
 	u32 exit_reason;
 
-	struct vmx_event event;
-	int interrupt; /* external interrupt vector that KVM_SET_SREGS left, or -1 */
+	struct vmx_event event; /* is delivered by the next entry */
+	/* What waits for its turn; see inject.c.  The vCPU's thread alone. */
+	struct vcpu_exception pending;
+	int nmi_pending;    /* 0 to 2 */
+	int interrupt;	    /* vector of an acknowledged external interrupt, or -1 */
+	bool window_wanted; /* userspace waits for an interrupt window */
+	struct apic_timer timer;
 
 	u64 *pml; /* the log page; NULL without PML */
 	bool pml_armed;
@@ -146,6 +188,7 @@ static inline unsigned int guest_cpl(void)
 
 /* vmcs.c: the VMCS at creation, and the state of a CPU after reset (SDM 3A 10.1.1). */
 int vmcs_create(struct vcpu *vcpu);
+void vmcs_reset_guest(struct vcpu *vcpu); /* that state once more */
 void vmcs_destroy(struct vcpu *vcpu);
 /* The part of the host's state that depends on the CPU. VMCS current, preemption off. */
 void vmcs_set_host_cpu(void);
@@ -196,6 +239,7 @@ static inline bool exit_is_quick(u32 reason)
 {
 	const u64 quick = BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_VMCALL) |
 			  BIT_ULL(EXIT_REASON_PML_FULL) | BIT_ULL(EXIT_REASON_INTERRUPT_WINDOW) |
+			  BIT_ULL(EXIT_REASON_NMI_WINDOW) |
 			  BIT_ULL(EXIT_REASON_MSR_READ) | BIT_ULL(EXIT_REASON_WBINVD) |
 			  BIT_ULL(EXIT_REASON_DR_ACCESS);
 
@@ -215,15 +259,21 @@ void queue_page_fault(struct vcpu *vcpu, gva_t gva, u32 error);
  * instruction runs again, the event is delivered again.
  */
 void event_requeue(struct vcpu *vcpu);
+/* The event alone: the exit itself is an exception's. */
+void event_keep(struct vcpu *vcpu);
+/* An external interrupt that was about to be delivered waits for a window again. */
+void event_unmake_interrupt(struct vcpu *vcpu);
 /* After an exit whose qualification has the NMI unblocking bit set. */
 void event_restore_nmi_blocking(void);
-/* Writes the next event into the VMCS, if there is one. Interrupts off. */
-void event_inject(struct vcpu *vcpu);
 
-static inline bool event_is_due(const struct vcpu_vmx *vmx)
-{
-	return vmx->event.info || vmx->interrupt >= 0;
-}
+/* inject.c: VCPU_REQ_EVENT was taken: what is delivered next? Interrupts off. */
+void event_choose(struct vcpu *vcpu);
+/* Writes vmx->event, which there is, into the VMCS. Interrupts off. */
+void event_inject(struct vcpu *vcpu);
+/* The external interrupt that is next if IF lets it, or -1. */
+int interrupt_due(const struct vcpu *vcpu);
+int exit_interrupt_window(struct vcpu *vcpu);
+int exit_nmi_window(struct vcpu *vcpu);
 
 /* pml.c */
 void pml_arm(struct vcpu *vcpu);
@@ -235,6 +285,44 @@ void pml_collect(struct vcpu *vcpu); /* while it is armed */
  * called after each vcpu_kick(), and must not sleep.
  */
 int halt_wait(struct vcpu *vcpu, bool (*due)(struct vcpu *vcpu));
+/* VCPU_REQ_MP was taken: 0 when the vCPU runs again, or -EINTR, -EIO.  Between load and put. */
+int halt_settle(struct vcpu *vcpu);
+void halt_set_state(struct vcpu *vcpu, u32 mp_state); /* KVM_MP_STATE_* */
+/* What INIT and start-up messages ask for.  Between load and put. */
+void halt_take_startup(struct vcpu *vcpu);
+int exit_hlt(struct vcpu *vcpu);
+
+/* regs.c: the state after INIT (SDM 3A table 10-1), and where SIPI starts.  Between load and put. */
+void vcpu_init_reset(struct vcpu *vcpu);
+void vcpu_sipi_start(struct vcpu *vcpu, u8 vector);
+
+/* apic.c: with a local APIC in the kernel. */
+int apic_create(struct vcpu *vcpu); /* 0 or -ENOMEM */
+void apic_destroy(struct vcpu *vcpu);
+/* Any context.  True: the vCPU did not have it pending yet, and was kicked. */
+bool apic_accept(struct vcpu *vcpu, u8 vector, bool level);
+/* @offset in the page, a multiple of 16; xAPIC mode. */
+u32 apic_mmio_read(struct vcpu *vcpu, u32 offset);
+void apic_mmio_write(struct vcpu *vcpu, u32 offset, u32 value);
+void apic_set_tpr(struct vcpu *vcpu, u8 tpr);
+/* IA32_APIC_BASE, IA32_TSC_DEADLINE and x2APIC: whether or not there is an APIC. 0 or -EINVAL. */
+bool apic_has_msr(u32 index);
+int apic_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
+int apic_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host);
+int apic_set_base(struct vcpu *vcpu, u64 base, bool host);
+
+/* apic_timer.c: by the vCPU's thread. */
+void apic_timer_init(struct vcpu *vcpu);
+void apic_timer_stop(struct vcpu *vcpu);
+void apic_timer_start(struct vcpu *vcpu); /* with the initial count */
+void apic_timer_rescale(struct vcpu *vcpu);
+u32 apic_timer_count(struct vcpu *vcpu);
+/* KVM_SET_LAPIC: goes on from @count. */
+void apic_timer_restore(struct vcpu *vcpu, u32 count);
+u64 apic_timer_deadline(const struct vcpu *vcpu);
+void apic_timer_set_deadline(struct vcpu *vcpu, u64 tsc);
+/* The guest's TSC was set. */
+void apic_timer_tsc_moved(struct vcpu *vcpu);
 
 /* tlb.c: a bit of vcpu->pending; who asks another vCPU kicks it afterwards.  Any context. */
 void vcpu_request(struct vcpu *vcpu, unsigned long request);
@@ -352,6 +440,8 @@ static inline void xsave_load_host(const struct vcpu *vcpu)
 int guest_fpu_create(struct vcpu *vcpu); /* 0 or -errno; destroy is due either way */
 void guest_fpu_destroy(struct vcpu *vcpu);
 
+/* #DB is delivered with these causes: DR6 has them. */
+void debug_payload(struct vcpu *vcpu, u64 causes);
 /* debug.c: the debug registers, when the guest uses them. Interrupts off. */
 void debug_load_guest(struct vcpu *vcpu);
 void debug_load_host(struct vcpu *vcpu);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CPUID, MSRs and the local APIC as a guest sees them, on a machine whose
+ * CPUID and MSRs as a guest sees them, on a machine whose
  * features the test makes up.
  */
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
-#include "platform/lapic.h"
 #include "platform/msr.h"
 #include "platform/msr_filter.h"
 #include "platform/xsave.h"
@@ -232,7 +231,7 @@ struct msr_case {
 static const struct msr_case msr_cases[] = {
 	{ MSR_IA32_APICBASE, 0xfee00800, false, 0 },
 	{ MSR_IA32_APICBASE, 1 << 11, true, 0 },
-	{ MSR_IA32_APICBASE, 1 << 10, true, -EINVAL }, /* x2APIC */
+	{ MSR_IA32_APICBASE, 1 << 9, true, -EINVAL }, /* reserved */
 	{ MSR_IA32_APICBASE, 1ull << 36 | 1 << 11, true, -EINVAL }, /* beyond MAXPHYADDR */
 	{ MSR_IA32_CR_PAT, 0x0007040600070406, false, 0 },
 	{ MSR_IA32_CR_PAT, 2, false, -EINVAL },
@@ -395,70 +394,6 @@ TEST(msr_list)
 		CHECK_MSG(!msr_set(&to, &cpuid, msr_index_list[i], value, true), "%#x",
 			  msr_index_list[i]);
 	}
-	CHECK_EQ(here, msr_index_count - 13);
+	CHECK_EQ(here, msr_index_count - 14);
 	CHECK(!memcmp(&from, &to, sizeof(from)));
-}
-
-TEST(lapic_registers)
-{
-	struct lapic apic;
-
-	lapic_reset(&apic, 3);
-	CHECK_EQ(lapic_read(&apic, 0x20), 3 << 24);
-	CHECK_EQ(lapic_read(&apic, 0x30), 0x50014);
-	CHECK_EQ(lapic_read(&apic, 0xf0), 0xff);
-	CHECK_EQ(lapic_read(&apic, 0x350), 1 << 16);
-	CHECK_EQ(lapic_read(&apic, 0x24), 0);
-	CHECK_EQ(lapic_read(&apic, 0x1000), 0);
-	CHECK(!lapic_write(&apic, 0x30, 1)); /* read-only */
-	CHECK_EQ(lapic_read(&apic, 0x30), 0x50014);
-	CHECK(!lapic_write(&apic, 0x350, 0x700));
-	CHECK_EQ(lapic_read(&apic, 0x350), 0x10700); /* software-disabled: masked */
-	CHECK(!lapic_write(&apic, 0xf0, 0x1ff));
-	CHECK(!lapic_write(&apic, 0x350, 0x700));
-	CHECK_EQ(lapic_read(&apic, 0x350), 0x700);
-	CHECK(!lapic_write(&apic, 0xf0, 0xff));
-	CHECK_EQ(lapic_read(&apic, 0x350), 0x10700);
-	CHECK(!lapic_write(&apic, 0x320, ~0u));
-	CHECK_EQ(lapic_read(&apic, 0x320), 0x300ff);
-}
-
-/* What would deliver is refused, and changes nothing. */
-TEST(lapic_delivery)
-{
-	struct lapic apic, before;
-	u32 regs[LAPIC_SIZE / 16] = {};
-
-	lapic_reset(&apic, 0);
-	before = apic;
-	CHECK_EQ(lapic_write(&apic, 0x300, 0x4500), -EOPNOTSUPP);
-	CHECK_EQ(lapic_write(&apic, 0x380, 1), -EOPNOTSUPP);
-	regs[0x210 / 16] = 1;
-	CHECK_EQ(lapic_set(&apic, regs, 64), -EINVAL);
-	regs[0x210 / 16] = 0;
-	regs[0x380 / 16] = 1;
-	CHECK_EQ(lapic_set(&apic, regs, 64), -EINVAL);
-	CHECK(!memcmp(&apic, &before, sizeof(apic)));
-	CHECK_EQ(lapic_write(&apic, 0x380, 0), 0);
-}
-
-TEST(lapic_priority)
-{
-	u32 regs[LAPIC_SIZE / 16] = {};
-	struct lapic apic;
-
-	lapic_reset(&apic, 0);
-	regs[0x80 / 16] = 0x25;		  /* TPR */
-	regs[0x120 / 16] = 1 << 5;	  /* vector 0x45 in service */
-	regs[0x110 / 16] = 1 << 1 | 1 << 2; /* 0x21, 0x22 */
-	CHECK_EQ(lapic_set(&apic, regs, 64), 0);
-	CHECK_EQ(lapic_read(&apic, 0xa0), 0x40);
-	CHECK(!lapic_write(&apic, 0xb0, 0)); /* EOI: the highest is done */
-	CHECK_EQ(lapic_read(&apic, 0x120), 0);
-	CHECK_EQ(lapic_read(&apic, 0xa0), 0x25);
-	CHECK(!lapic_write(&apic, 0xb0, 0));
-	CHECK_EQ(lapic_read(&apic, 0x110), 1 << 1);
-	CHECK(!lapic_write(&apic, 0xb0, 0));
-	CHECK(!lapic_write(&apic, 0xb0, 0)); /* none in service */
-	CHECK_EQ(lapic_read(&apic, 0x110), 0);
 }

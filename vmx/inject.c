@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is delivered to the guest next: an event whose delivery was interrupted
+ * first of all, then an exception that userspace left, an NMI, an external
+ * interrupt.  What cannot be delivered yet has a window exit wait for it.
+ */
+#include "vmx/trace.h"
+#include "vmx/vmx.h"
+
+#define SHADOW	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
+#define WINDOWS (CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
+
+/* DR6 and CR2 have what comes with the exception only when it is delivered. */
+static void apply_payload(struct vcpu_vmx *vmx)
+{
+	const struct vcpu_exception *e = &vmx->pending;
+
+	if (!e->has_payload)
+		return;
+	if (e->vector == PF_VECTOR)
+		vmx->cr2 = e->payload;
+	else if (e->vector == DB_VECTOR)
+		debug_payload(vmx->vcpu, e->payload);
+}
+
+static void choose_exception(struct vcpu_vmx *vmx)
+{
+	const struct vcpu_exception *e = &vmx->pending;
+
+	apply_payload(vmx);
+	if (e->has_error)
+		queue_exception_error(vmx->vcpu, e->vector, e->error);
+	else
+		queue_exception(vmx->vcpu, e->vector);
+	vmx->pending.valid = false;
+}
+
+/* One NMI is latched while they are blocked, another one can be on its way (SDM 3A 6.7.1). */
+static void collect_nmis(struct vcpu *vcpu)
+{
+	int limit = (vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_NMI) ? 1 : 2;
+	int arrived = atomic_xchg(&vcpu->nmis, 0);
+
+	vcpu->vmx->nmi_pending = min(vcpu->vmx->nmi_pending + arrived, limit);
+}
+
+/* The window that has to open for the next one, 0 if none waits any more. */
+static u32 choose_nmi(struct vcpu_vmx *vmx)
+{
+	u32 state = vmread(GUEST_INTERRUPTIBILITY_INFO);
+
+	/* Whether this one keeps an NMI window shut is the CPU's choice (SDM 3C 26.2). */
+	if (state & GUEST_INTR_STATE_STI)
+		return CPU_BASED_INTR_WINDOW_EXITING;
+	if (vmx->event.info || (state & (GUEST_INTR_STATE_NMI | SHADOW)))
+		return CPU_BASED_NMI_WINDOW_EXITING;
+	vmx->event = (struct vmx_event){ .info = EVENT(INTR_TYPE_NMI_INTR, NMI_VECTOR) };
+	return --vmx->nmi_pending ? CPU_BASED_NMI_WINDOW_EXITING : 0;
+}
+
+static bool interrupt_allowed(void)
+{
+	return (vmread(GUEST_RFLAGS) & X86_EFLAGS_IF) &&
+	       !(vmread(GUEST_INTERRUPTIBILITY_INFO) & SHADOW);
+}
+
+/* The one that was acknowledged already is first. */
+int interrupt_due(const struct vcpu *vcpu)
+{
+	if (vcpu->vmx->interrupt >= 0)
+		return vcpu->vmx->interrupt;
+	return vcpu->apic ? lapic_next(vcpu->apic) : -1;
+}
+
+/* False: there is one, and it has to wait. */
+static bool choose_interrupt(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	int vector = interrupt_due(vcpu);
+
+	if (vector < 0)
+		return true;
+	if (vmx->event.info || !interrupt_allowed())
+		return false;
+	if (vmx->interrupt >= 0)
+		vmx->interrupt = -1;
+	else
+		lapic_take(vcpu->apic, vector);
+	vmx->event = (struct vmx_event){ .info = EVENT(INTR_TYPE_EXT_INTR, vector) };
+	/* Behind the userspace's one the APIC may have its own. */
+	return interrupt_due(vcpu) < 0;
+}
+
+void event_choose(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	u32 windows = 0;
+
+	if (unlikely(vmx->pending.valid) && !vmx->event.info)
+		choose_exception(vmx);
+	if (unlikely(atomic_read(&vcpu->nmis)))
+		collect_nmis(vcpu);
+	if (unlikely(vmx->nmi_pending))
+		windows |= choose_nmi(vmx);
+	if (!choose_interrupt(vcpu) || vmx->window_wanted)
+		windows |= CPU_BASED_INTR_WINDOW_EXITING;
+	vmcs_set_primary(vmx, WINDOWS & ~windows, false);
+	vmcs_set_primary(vmx, windows, true);
+}
+
+void event_inject(struct vcpu *vcpu)
+{
+	struct vmx_event *event = &vcpu->vmx->event;
+	u32 info = event->info;
+
+	/* Real mode delivers no error codes, and VM entry refuses them (SDM 3C 27.2.1.3). */
+	if ((info & INTR_INFO_DELIVER_CODE_MASK) && !(vmread(GUEST_CR0) & X86_CR0_PE))
+		info &= ~INTR_INFO_DELIVER_CODE_MASK;
+	vcpu->stats.injections++;
+	trace_vellum_inject(vcpu, event);
+	vmwrite(VM_ENTRY_INTR_INFO_FIELD, info);
+	if (info & INTR_INFO_DELIVER_CODE_MASK)
+		vmwrite(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error);
+	if (event_has_len(info))
+		vmwrite(VM_ENTRY_INSTRUCTION_LEN, event->len);
+	event->info = 0;
+}
+
+int exit_interrupt_window(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	vcpu_request(vcpu, VCPU_REQ_EVENT);
+	if (!vmx->window_wanted || interrupt_due(vcpu) >= 0)
+		return ENTER_AGAIN;
+	vmx->window_wanted = false;
+	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+	return EXIT_TO_USER;
+}
+
+int exit_nmi_window(struct vcpu *vcpu)
+{
+	vcpu_request(vcpu, VCPU_REQ_EVENT);
+	return ENTER_AGAIN;
+}
