@@ -62,6 +62,12 @@ fuzz-ioctl: setup
 	@mkdir -p $B
 	@flock $B/lock $(MAKE) $(quiet) -C selftests/fuzz/ioctl O=$B/fuzz-ioctl
 
+# One that needs the kernel's own defaults, and so a job of its own.
+trace: setup-test
+	$(call say,building the tracepoints' test)
+	@mkdir -p $B
+	@flock $B/lock $(MAKE) $(quiet) -C selftests/device KSRC=$(call print,source) O=$B/trace TESTS=trace
+
 bench-program: setup
 	$(call say,building the bench)
 	@mkdir -p $B
@@ -106,5 +112,5 @@ uninstall:
 clean:
 	rm -rf $B
 
-.PHONY: help setup setup-test module module-6.1 module-6.12 tools device fuzz-ioctl bench-program \
+.PHONY: help setup setup-test module module-6.1 module-6.12 tools device trace fuzz-ioctl bench-program \
 	bench bench-6.1 bench-6.12 run test check format shell load unload install uninstall clean

@@ -33,3 +33,10 @@ GUEST counted
 	out	%al, $PORT_DONE
 	hlt
 GUEST_END counted
+
+/* #GP that the hypervisor raises: no such MSR. There is no IDT. */
+GUEST faulty
+	.code32
+	mov	$0xdeadbeef, %ecx
+	wrmsr
+GUEST_END faulty
