@@ -2,6 +2,7 @@
 /*
  * MSRs that are only numbers to us (SDM 4 for their layout).
  */
+#include <uapi/asm/kvm_para.h>
 #include <asm/msr-index.h>
 
 #include "platform/msr.h"
@@ -46,12 +47,16 @@ const u32 msr_index_list[] = {
 	/* vmx/msrs.c */
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 	MSR_EFER, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK,
-	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_IA32_TSC, MSR_IA32_TSC_ADJUST,
+	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
+	/* vmx/tsc.c, clock.c, steal.c, mce.c; there is no saying how many banks a vCPU has */
+	MSR_IA32_TSC, MSR_IA32_TSC_ADJUST, MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME,
+	MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_STEAL_TIME,
+	MSR_IA32_MCG_CAP, MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL,
 	/* vmx/apic.c */
 	MSR_IA32_TSC_DEADLINE,
 	/* This file. */
 	MSR_IA32_APICBASE, MSR_IA32_CR_PAT, MSR_IA32_MISC_ENABLE, MSR_TSC_AUX,
-	MSR_IA32_MCG_CAP, MSR_IA32_MCG_STATUS, MSR_PLATFORM_INFO,
+	MSR_PLATFORM_INFO,
 	MSR_IA32_UCODE_REV, MSR_IA32_ARCH_CAPABILITIES, MSR_MISC_FEATURES_ENABLES,
 	MSR_IA32_POWER_CTL, MSR_IA32_FEAT_CTL, MSR_SMI_COUNT,
 	MTRR_CAP, MTRR_DEF_TYPE, MTRR_FIXED_64K, MTRR_FIXED_16K, MTRR_FIXED_16K + 1,
@@ -244,12 +249,6 @@ int msr_get(const struct msr_model *model, u32 index, u64 *value)
 	case MSR_TSC_AUX:
 		*value = model->tsc_aux;
 		return 0;
-	case MSR_IA32_MCG_CAP: /* no banks */
-		*value = 0;
-		return 0;
-	case MSR_IA32_MCG_STATUS:
-		*value = model->mcg_status;
-		return 0;
 	case MSR_PLATFORM_INFO:
 		*value = model->platform_info;
 		return 0;
@@ -301,8 +300,6 @@ static u64 *writable(struct msr_model *model, const struct cpuid_model *cpuid, u
 									    NULL;
 	case MSR_TSC_AUX: /* bits 63:32 are reserved */
 		return value >> 32 ? NULL : &model->tsc_aux;
-	case MSR_IA32_MCG_STATUS: /* WRMSR takes nothing but 0 */
-		return host || !value ? &model->mcg_status : NULL;
 	case MSR_PLATFORM_INFO:
 		return host && platform_info_valid(model, value) ? &model->platform_info : NULL;
 	case MSR_IA32_UCODE_REV:

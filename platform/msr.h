@@ -17,7 +17,6 @@ struct msr_model {
 	u64 mtrr_def_type;
 	u64 mtrr_fixed[11];
 	u64 mtrr_var[16]; /* base, mask, base, mask, … of 8 */
-	u64 mcg_status;
 	u64 platform_info;
 	u64 ucode_rev;
 	u64 arch_capabilities;

@@ -75,6 +75,8 @@ static const struct cap caps[] = {
 	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
 	{ KVM_CAP_ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_STEAL_TIME, IS_ENABLED(CONFIG_SCHED_INFO) },
+	{ KVM_CAP_MCE, MCE_BANKS_MAX },
 };
 
 long cap_value(unsigned long cap)
@@ -163,6 +165,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return get_supported_cpuid(user);
 	case KVM_GET_EMULATED_CPUID:
 		return get_emulated_cpuid(user);
+	case KVM_X86_GET_MCE_CAP_SUPPORTED:
+		return mce_supported_ioctl(user);
 	case KVM_GET_MSR_INDEX_LIST:
 		return put_msr_list(user, msr_index_list, msr_index_count);
 	case KVM_GET_MSR_FEATURE_INDEX_LIST:

@@ -80,6 +80,10 @@ long vcpu_set_cpuid2(struct vcpu *vcpu, struct kvm_cpuid2 __user *user);
 long clock_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, unsigned long arg);
 long clock_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg);
 
+/* KVM_X86_GET_MCE_CAP_SUPPORTED, and of a vCPU, its mutex held, KVM_X86_SETUP_MCE and _SET_MCE. */
+long mce_supported_ioctl(u64 __user *user);
+long mce_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *user);
+
 /* KVM_GET_STATS_FD of a vCPU, or of the VM itself when @vcpu is NULL. */
 long stats_fd(struct vm *vm, struct vcpu *vcpu);
 

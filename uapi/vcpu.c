@@ -142,6 +142,9 @@ static noinline long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsi
 		return 0;
 	case KVM_SET_SIGNAL_MASK:
 		return set_signal_mask(vcpu, user);
+	case KVM_X86_SETUP_MCE:
+	case KVM_X86_SET_MCE:
+		return mce_vcpu_ioctl(vcpu, cmd, user);
 	case KVM_SET_TSC_KHZ:
 	case KVM_GET_TSC_KHZ:
 	case KVM_HAS_DEVICE_ATTR:

@@ -59,6 +59,7 @@ void msrs_reset(struct vcpu *vcpu)
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
 	msr_reset(&vcpu->msrs, vcpu->id == vcpu->vm->boot_id);
+	mce_reset(&vcpu->mce);
 	vmx->dr6 = 0xffff0ff0;
 	vmx->dr7 = 0x400;
 	vmx->xcr0 = XCR0_X87;
@@ -208,6 +209,8 @@ int vmx_get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 		return get_time_msr(vcpu, index, value);
 	else if (apic_has_msr(index))
 		return apic_get_msr(vcpu, index, value);
+	else if (mce_has_msr(index))
+		return mce_get_msr(&vcpu->mce, index, value);
 	else
 		return msr_get(&vcpu->msrs, index, value);
 	return 0;
@@ -268,6 +271,8 @@ int vmx_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 		return set_time_msr(vcpu, index, value, host);
 	else if (apic_has_msr(index))
 		return apic_set_msr(vcpu, index, value, host);
+	else if (mce_has_msr(index))
+		return mce_set_msr(&vcpu->mce, index, value, host);
 	else
 		return set_model_msr(vcpu, index, value, host);
 	return 0;

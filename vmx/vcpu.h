@@ -17,6 +17,7 @@
 #include "platform/cpuid.h"
 #include "platform/insn.h"
 #include "platform/lapic.h"
+#include "platform/mce.h"
 #include "platform/msr.h"
 #include "vmx/stats.h"
 #include "vmx/vm.h"
@@ -82,6 +83,7 @@ struct vcpu {
 
 	struct cpuid_model cpuid;
 	struct msr_model msrs;
+	struct mce_model mce;
 	struct lapic *apic; /* NULL without KVM_CREATE_IRQCHIP */
 	u32 mp_state;	    /* KVM_MP_STATE_* */
 	/* Left by other CPUs, atomic. */
@@ -159,6 +161,11 @@ int vcpu_set_tsc_khz(struct vcpu *vcpu, unsigned long khz);
 int vcpu_get_tsc_khz(struct vcpu *vcpu);
 /* KVM_KVMCLOCK_CTRL: 0, or -EINVAL where the guest has no clock page. */
 int vcpu_clock_paused(struct vcpu *vcpu);
+/* What machine checks can have: IA32_MCG_CAP less the number of banks. */
+u64 mce_supported(void);
+/* KVM_X86_SETUP_MCE and KVM_X86_SET_MCE: 0 or -EINVAL. */
+int vcpu_setup_mce(struct vcpu *vcpu, u64 cap);
+int vcpu_set_mce(struct vcpu *vcpu, const struct kvm_x86_mce *error);
 /* KVM_VCPU_TSC_OFFSET: the guest's TSC less the host's, scaled. */
 u64 vcpu_get_tsc_offset(struct vcpu *vcpu);
 void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset);

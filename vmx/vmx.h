@@ -104,7 +104,8 @@ struct vcpu_clock {
 /* Steal time (steal.c). */
 struct vcpu_steal {
 	u64 msr;
-	bool shown;			  /* the guest was told that it runs */
+	bool shown;			  /* KVM_RUN, and the page is in use */
+	bool owed;			  /* "preempted" stands there without a record */
 	const struct task_struct *thread; /* only compared: of whom @delay is */
 	u64 delay;			  /* its sched_info.run_delay when last looked at */
 };

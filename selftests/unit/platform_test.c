@@ -242,11 +242,6 @@ static const struct msr_case msr_cases[] = {
 	{ MSR_IA32_MISC_ENABLE, 1ull << 34, true, -EINVAL }, /* XD disable */
 	{ MSR_TSC_AUX, 0xffffffff, false, 0 },
 	{ MSR_TSC_AUX, 1ull << 32, true, -EINVAL },
-	{ MSR_IA32_MCG_STATUS, 4, false, -EINVAL },
-	{ MSR_IA32_MCG_STATUS, 4, true, 0 },
-	{ MSR_IA32_MCG_CAP, 0, true, 0 },
-	{ MSR_IA32_MCG_CAP, 0, false, -EINVAL },
-	{ MSR_IA32_MCG_CAP, 1, true, -EINVAL },
 	{ 0xfe, 0x508, true, 0 },   /* MTRRCAP, as it is */
 	{ 0xfe, 0x508, false, -EINVAL }, /* but read-only */
 	{ 0x2ff, 0xc06, false, 0 },
@@ -380,7 +375,7 @@ TEST(msr_list)
 {
 	struct msr_model from, to;
 	struct cpuid_model cpuid;
-	unsigned int here = 0;
+	unsigned int here = 0, elsewhere = 0;
 
 	cpuid_init(&cpuid);
 	msr_reset(&from, true);
@@ -394,6 +389,9 @@ TEST(msr_list)
 		CHECK_MSG(!msr_set(&to, &cpuid, msr_index_list[i], value, true), "%#x",
 			  msr_index_list[i]);
 	}
-	CHECK_EQ(here, msr_index_count - 14);
+	/* The list begins with those of vmx/. */
+	while (elsewhere < msr_index_count && msr_index_list[elsewhere] != MSR_IA32_APICBASE)
+		elsewhere++;
+	CHECK_EQ(here, msr_index_count - elsewhere);
 	CHECK(!memcmp(&from, &to, sizeof(from)));
 }
