@@ -132,6 +132,7 @@ static int sync_store(struct vcpu *vcpu, u64 fields)
 	union {
 		struct kvm_regs regs;
 		struct kvm_sregs sregs;
+		struct kvm_vcpu_events events;
 	} copy;
 	int err = 0;
 
@@ -142,6 +143,10 @@ static int sync_store(struct vcpu *vcpu, u64 fields)
 	if (fields & KVM_SYNC_X86_SREGS) {
 		memcpy(&copy.sregs, &shared->sregs, sizeof(copy.sregs));
 		err = vcpu_set_sregs(vcpu, &copy.sregs);
+	}
+	if (!err && (fields & KVM_SYNC_X86_EVENTS)) {
+		memcpy(&copy.events, &shared->events, sizeof(copy.events));
+		err = vcpu_set_events(vcpu, &copy.events);
 	}
 	return err;
 }
@@ -171,4 +176,6 @@ void sync_regs_after(struct vcpu *vcpu)
 		vcpu_get_regs(vcpu, &shared->regs);
 	if (valid & KVM_SYNC_X86_SREGS)
 		vcpu_get_sregs(vcpu, &shared->sregs);
+	if (valid & KVM_SYNC_X86_EVENTS)
+		vcpu_get_events(vcpu, &shared->events);
 }

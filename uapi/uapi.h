@@ -64,7 +64,7 @@ long vcpu_ioctl_create(struct vm *vm, unsigned long id);
 /* state.c: those of a vCPU's ioctls that move one structure; -EINVAL: none that is known. */
 long vcpu_ioctl_state(struct vcpu *vcpu, unsigned int cmd, void __user *user);
 /* What KVM_CAP_SYNC_REGS moves through the run page, and its value. */
-#define SYNC_FIELDS (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS)
+#define SYNC_FIELDS KVM_SYNC_X86_VALID_FIELDS
 /* Around KVM_RUN.  Before: 0, or -EINVAL and KVM_RUN is not to go on. */
 int sync_regs_before(struct vcpu *vcpu);
 void sync_regs_after(struct vcpu *vcpu);

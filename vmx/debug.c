@@ -226,6 +226,16 @@ static void write_guest_debug(struct vcpu_vmx *vmx, u64 rflags)
 	drop_shadow(vmx);
 }
 
+void debug_reset(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	memset(vmx->db, 0, sizeof(vmx->db));
+	vmx->dr6 = DR6_RESERVED;
+	vmx->dr7 = DR7_ALWAYS_1;
+	write_guest_debug(vmx, vmread(GUEST_RFLAGS));
+}
+
 int vcpu_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *debug)
 {
 	const u32 injects = KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP;
@@ -251,6 +261,7 @@ int vcpu_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *debug)
 		memcpy(vmx->debug_db, debug->arch.debugreg, sizeof(vmx->debug_db));
 		vmx->debug_dr7 = dr7_from(debug->arch.debugreg[7]);
 		write_guest_debug(vmx, rflags);
+		vcpu_request(vcpu, VCPU_REQ_EVENT); /* what was blocked, or will be */
 	}
 	vcpu_put(vcpu);
 	return ret;

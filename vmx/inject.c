@@ -98,6 +98,11 @@ void event_choose(struct vcpu *vcpu)
 
 	if (unlikely(vmx->pending.valid) && !vmx->event.info)
 		choose_exception(vmx);
+	/* A debugger steps through what there is, not through handlers. */
+	if (unlikely(vmx->guest_debug & KVM_GUESTDBG_BLOCKIRQ)) {
+		vmcs_set_primary(vmx, WINDOWS, false);
+		return;
+	}
 	if (unlikely(atomic_read(&vcpu->nmis)))
 		collect_nmis(vcpu);
 	if (unlikely(vmx->nmi_pending))

@@ -280,9 +280,6 @@ void vcpu_init_reset(struct vcpu *vcpu)
 
 	memset(vcpu->regs, 0, sizeof(vcpu->regs));
 	vcpu->regs[GPR_RDX] = VCPU_RESET_RDX;
-	memset(vmx->db, 0, sizeof(vmx->db));
-	vmx->dr6 = 0xffff0ff0;
-	vmx->dr7 = 0x400;
 	vmx->cr2 = 0;
 	vmx->cr8 = 0;
 	vmx->event.info = 0;
@@ -291,6 +288,7 @@ void vcpu_init_reset(struct vcpu *vcpu)
 	vmx->interrupt = -1;
 	vmx->io.complete = NULL;
 	vmcs_reset_guest(vcpu);
+	debug_reset(vcpu);
 	vmx_put_cr0(vcpu, X86_CR0_ET | caching);
 	if (!vcpu->apic)
 		return;

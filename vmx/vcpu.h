@@ -129,7 +129,8 @@ void vcpu_get_debugregs(struct vcpu *vcpu, struct kvm_debugregs *regs);
 int vcpu_set_debugregs(struct vcpu *vcpu, const struct kvm_debugregs *regs);
 #define GUEST_DEBUG_FLAGS \
 	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | \
-	 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
+	 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP | \
+	 KVM_GUESTDBG_BLOCKIRQ)
 /* 0, -EINVAL: unknown flags, -EBUSY: an exception is on its way already. */
 int vcpu_set_guest_debug(struct vcpu *vcpu, const struct kvm_guest_debug *debug);
 /* The standard format of XSAVE; also on a CPU without it. */

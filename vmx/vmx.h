@@ -448,6 +448,8 @@ void debug_load_guest(struct vcpu *vcpu);
 void debug_load_host(struct vcpu *vcpu);
 int exit_dr_access(struct vcpu *vcpu);
 int exit_debug(struct vcpu *vcpu);
+/* As after INIT; a debugger's own settings stay.  Between load and put. */
+void debug_reset(struct vcpu *vcpu);
 int exit_breakpoint(struct vcpu *vcpu); /* INT3, while userspace asks for it */
 
 /* Exceptions that exit; #BP on demand. */
