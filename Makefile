@@ -23,6 +23,7 @@ help:
 	@echo '  make install  give the module to DKMS and /dev/vellum to the group kvm; make uninstall'
 	@echo '  make bench    what each path costs, beside kvm_intel, on both kernels (or KERNEL=6.1);'
 	@echo '                RECORD=1 keeps the figures for the next to be compared with'
+	@echo '  make deb      Debian packages of module and command, in build/deb'
 	@echo '  make module   build vellum.ko for the test kernel, KERNEL=6.1 or 6.12, in'
 	@echo '                build/vellum-6.1 or build/vellum-6.12'
 	@echo '  make tools    build the vellum command'
@@ -109,8 +110,11 @@ install:
 uninstall:
 	@packaging/install --remove
 
+deb: setup
+	@packaging/deb $B/deb
+
 clean:
 	rm -rf $B
 
 .PHONY: help setup setup-test module module-6.1 module-6.12 tools device trace fuzz-ioctl bench-program \
-	bench bench-6.1 bench-6.12 run test check format shell load unload install uninstall clean
+	bench bench-6.1 bench-6.12 run test check format shell load unload install uninstall deb clean

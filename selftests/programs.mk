@@ -6,7 +6,8 @@ O ?= $(here)build
 selftests := $(dir $(lastword $(MAKEFILE_LIST)))
 
 CFLAGS ?= -O2 -g
-override CFLAGS += -std=gnu11 -Wall -Wextra -static -pthread
+STATIC ?= -static
+override CFLAGS += -std=gnu11 -Wall -Wextra $(STATIC) -pthread
 
 vpath %.c $(here) $(selftests)device $(selftests)../tools/lib
 vpath %.S $(selftests)guest

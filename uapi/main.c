@@ -5,6 +5,7 @@
  * Parameters, both read once at load and defined in vmx/caps.c:
  *	pml=	  use page-modification logging where the CPU has it
  *	ept_ad=	  use the EPT's accessed and dirty bits where the CPU has them
+ * VELLUM_VERSION is dkms.conf's, by way of Kbuild.
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -46,3 +47,4 @@ module_exit(vellum_exit);
 MODULE_AUTHOR("The vellum authors");
 MODULE_DESCRIPTION("Hypervisor that knows exactly which guest pages were written");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(VELLUM_VERSION);
