@@ -10,8 +10,9 @@
 
 #define SVR_ENABLED  BIT(8)
 #define SVR_WRITABLE 0x3ffu /* no suppression of EOI broadcasts */
-/* Integrated, six LVT entries. */
+/* Integrated, six LVT entries; each more counts. */
 #define VERSION_VALUE 0x50014u
+#define VERSION_LVT   0x10000u
 
 #define ICR_STATUS BIT(12) /* idle, always: an IPI is delivered when its write is over */
 /* #GP when written in x2APIC mode; the status is ignored. */
@@ -23,9 +24,16 @@ static void put(struct lapic *apic, u32 offset, u32 value)
 	WRITE_ONCE(apic->regs[offset / 16], value);
 }
 
-static bool is_lvt(u32 offset)
+static bool is_lvt(const struct lapic *apic, u32 offset)
 {
+	if (offset == LAPIC_LVT_CMCI)
+		return apic->has_cmci;
 	return offset >= LAPIC_LVT_TIMER && offset <= LAPIC_LVT_ERROR && offset % 16 == 0;
+}
+
+static u32 version(const struct lapic *apic)
+{
+	return VERSION_VALUE + (apic->has_cmci ? VERSION_LVT : 0);
 }
 
 /* Whose LDR is not to be set: 16 clusters of 16 (SDM 3A 11.12.10.2). */
@@ -44,17 +52,20 @@ static void reset_registers(struct lapic *apic)
 	WRITE_ONCE(apic->errors, 0);
 	for (offset = 0; offset < LAPIC_REGS_BYTES; offset += 16)
 		if (offset != LAPIC_ID)
-			put(apic, offset, is_lvt(offset) ? (u32)LAPIC_LVT_MASKED : 0);
-	put(apic, LAPIC_VERSION, VERSION_VALUE);
+			put(apic, offset, is_lvt(apic, offset) ? (u32)LAPIC_LVT_MASKED : 0);
+	put(apic, LAPIC_VERSION, version(apic));
 	put(apic, LAPIC_DFR, ~0u);
 	put(apic, LAPIC_SVR, 0xff);
 }
 
 void lapic_reset(struct lapic *apic, u32 id)
 {
-	bool has_deadline = apic->has_deadline;
-
-	*apic = (struct lapic){ .id = id, .mode = LAPIC_XAPIC, .has_deadline = has_deadline };
+	*apic = (struct lapic){
+		.id = id,
+		.mode = LAPIC_XAPIC,
+		.has_deadline = apic->has_deadline,
+		.has_cmci = apic->has_cmci,
+	};
 	put(apic, LAPIC_ID, id << 24);
 	reset_registers(apic);
 }
@@ -168,8 +179,16 @@ static void write_svr(struct lapic *apic, u32 value)
 	put(apic, LAPIC_SVR, value & SVR_WRITABLE);
 	if (value & SVR_ENABLED)
 		return;
-	for (offset = LAPIC_LVT_TIMER; offset <= LAPIC_LVT_ERROR; offset += 16)
-		put(apic, offset, lapic_reg(apic, offset) | LAPIC_LVT_MASKED);
+	for (offset = LAPIC_LVT_CMCI; offset <= LAPIC_LVT_ERROR; offset += 16)
+		if (is_lvt(apic, offset))
+			put(apic, offset, lapic_reg(apic, offset) | LAPIC_LVT_MASKED);
+}
+
+void lapic_set_cmci(struct lapic *apic, bool on)
+{
+	apic->has_cmci = on;
+	put(apic, LAPIC_VERSION, version(apic));
+	put(apic, LAPIC_LVT_CMCI, on ? (u32)LAPIC_LVT_MASKED : 0);
 }
 
 int lapic_set_tpr(struct lapic *apic, u32 tpr)
@@ -222,7 +241,7 @@ static int write_common(struct lapic *apic, u32 offset, u32 value)
 		put(apic, offset, value & 0xb);
 		return LAPIC_TIMER_SCALE;
 	}
-	return is_lvt(offset) ? write_lvt(apic, offset, value) : -EINVAL;
+	return is_lvt(apic, offset) ? write_lvt(apic, offset, value) : -EINVAL;
 }
 
 static bool is_read_only(u32 offset)
@@ -259,7 +278,7 @@ int lapic_write(struct lapic *apic, u32 offset, u32 value)
 	return lapic_error(apic, LAPIC_ERROR_REGISTER) ? LAPIC_RECHECK : 0;
 }
 
-static bool msr_is_readable(u32 offset)
+static bool msr_is_readable(const struct lapic *apic, u32 offset)
 {
 	switch (offset) {
 	case LAPIC_ID:
@@ -270,18 +289,18 @@ static bool msr_is_readable(u32 offset)
 	case LAPIC_SVR:
 	case LAPIC_ISR ... LAPIC_ESR:
 	case LAPIC_ICR_LOW:
-	case LAPIC_LVT_TIMER ... LAPIC_TIMER_CURRENT:
+	case LAPIC_TIMER_INITIAL ... LAPIC_TIMER_CURRENT:
 	case LAPIC_TIMER_DIVIDE:
 		return true;
 	}
-	return false;
+	return is_lvt(apic, offset);
 }
 
 int lapic_msr_read(const struct lapic *apic, u32 index, u64 *value)
 {
 	u32 offset = (index - X2APIC_MSR) * 16;
 
-	if (apic->mode != LAPIC_X2APIC || !msr_is_readable(offset))
+	if (apic->mode != LAPIC_X2APIC || !msr_is_readable(apic, offset))
 		return -EINVAL;
 	*value = lapic_read(apic, offset);
 	if (offset == LAPIC_ICR_LOW)
@@ -309,7 +328,7 @@ static u64 msr_reserved(const struct lapic *apic, u32 offset)
 		return ~0xbull;
 	}
 	/* Delivery status and remote IRR are read-only, not reserved. */
-	return is_lvt(offset) ? ~(u64)(lvt_writable(apic, offset) | BIT(12) | BIT(14)) : ~0ull;
+	return is_lvt(apic, offset) ? ~(u64)(lvt_writable(apic, offset) | BIT(12) | BIT(14)) : ~0ull;
 }
 
 static int self_ipi(struct lapic *apic, u8 vector)

@@ -32,6 +32,7 @@
 #define LAPIC_TMR	    0x180
 #define LAPIC_IRR	    0x200
 #define LAPIC_ESR	    0x280
+#define LAPIC_LVT_CMCI	    0x2f0 /* with machine checks that have it */
 #define LAPIC_ICR_LOW	    0x300
 #define LAPIC_ICR_HIGH	    0x310
 #define LAPIC_LVT_TIMER	    0x320
@@ -69,6 +70,7 @@ struct lapic {
 	u32 id;	  /* the x2APIC's; the xAPIC's is a register */
 	u32 mode; /* enum lapic_mode */
 	bool has_deadline; /* CPUID says so: LVT timer bit 18 can be set */
+	bool has_cmci;	   /* IA32_MCG_CAP says so: a seventh LVT entry */
 	unsigned long irr[LAPIC_VECTOR_WORDS]; /* set by anybody */
 	unsigned long tmr[LAPIC_VECTOR_WORDS]; /* set by anybody, before IRR */
 	unsigned long isr[LAPIC_VECTOR_WORDS];
@@ -91,6 +93,8 @@ void lapic_reset(struct lapic *apic, u32 id); /* power-up, xAPIC mode */
 void lapic_init(struct lapic *apic);	      /* INIT: id and mode stay (SDM 3A 11.4.7.3) */
 void lapic_set_mode(struct lapic *apic, enum lapic_mode mode);
 enum lapic_mode lapic_base_mode(u64 base);
+/* Is there an LVT entry for corrected machine checks? */
+void lapic_set_cmci(struct lapic *apic, bool on);
 /* May IA32_APIC_BASE, which is @old, become @base (SDM 3A 11.12.5)?  @host: not by WRMSR. */
 bool lapic_base_is_valid(u64 old, u64 base, bool x2apic, bool host);
 /* 32 bits; reserved registers read as zero.  The current count is the caller's to know. */

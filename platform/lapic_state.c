@@ -51,6 +51,8 @@ static void set_by_writes(struct lapic *apic, const u8 *page)
 
 	for (i = 0; i < ARRAY_SIZE(offsets); i++)
 		lapic_write(apic, offsets[i], get(page, offsets[i]));
+	if (apic->has_cmci)
+		lapic_write(apic, LAPIC_LVT_CMCI, get(page, LAPIC_LVT_CMCI));
 	WRITE_ONCE(apic->regs[LAPIC_ICR_LOW / 16], get(page, LAPIC_ICR_LOW) & ~(u32)BIT(12));
 	WRITE_ONCE(apic->regs[LAPIC_ICR_HIGH / 16],
 		   get(page, LAPIC_ICR_HIGH) & (mode == LAPIC_X2APIC ? ~0u : 0xff000000));

@@ -52,6 +52,18 @@ void apic_nmi(struct vcpu *vcpu)
 	call_vcpu(vcpu, VCPU_REQ_EVENT);
 }
 
+void apic_local(struct vcpu *vcpu, u32 entry)
+{
+	u32 lvt = lapic_reg(vcpu->apic, entry);
+
+	if (lvt & LAPIC_LVT_MASKED)
+		return;
+	if ((lvt >> 8 & 7) == LAPIC_FIXED)
+		apic_accept(vcpu, lvt & 0xff, false);
+	else if ((lvt >> 8 & 7) == LAPIC_NMI)
+		apic_nmi(vcpu);
+}
+
 /* True: the target had not had it yet. */
 static bool deliver(struct vcpu *target, const struct lapic_ipi *ipi)
 {

@@ -17,10 +17,7 @@ static struct apic_timer *timer_of(struct vcpu *vcpu)
 
 static void raise(struct vcpu *vcpu)
 {
-	u32 lvt = lapic_reg(vcpu->apic, LAPIC_LVT_TIMER);
-
-	if (!(lvt & LAPIC_LVT_MASKED))
-		apic_accept(vcpu, lvt & 0xff, false);
+	apic_local(vcpu, LAPIC_LVT_TIMER);
 }
 
 /* The rest of the time to the TSC deadline in ns, rounded up; 0: it is over. */

@@ -170,15 +170,6 @@ static int get_time_msr(struct vcpu *vcpu, u32 index, u64 *value)
 	}
 }
 
-static int set_tsc(struct vcpu *vcpu, u32 index, u64 value, bool host)
-{
-	int ret = tsc_set_msr(vcpu, index, value, host);
-
-	if (!ret)
-		apic_timer_tsc_moved(vcpu);
-	return ret;
-}
-
 static int set_time_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 {
 	if (!has_time_msr(vcpu, index))
@@ -186,7 +177,7 @@ static int set_time_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 	switch (index) {
 	case MSR_IA32_TSC:
 	case MSR_IA32_TSC_ADJUST:
-		return set_tsc(vcpu, index, value, host);
+		return tsc_set_msr(vcpu, index, value, host);
 	case MSR_KVM_STEAL_TIME:
 		return steal_set_msr(vcpu, value);
 	default:

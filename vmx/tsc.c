@@ -116,9 +116,10 @@ void tsc_create(struct vcpu *vcpu)
 	spin_unlock_irqrestore(&clock->lock, flags);
 }
 
-/* kvmclock is read by the TSC: this vCPU's page is stale, perhaps the others' are. */
+/* A deadline comes at another time, the vCPU's clock page is stale, and others' may be. */
 static void tell_clock(struct vcpu *vcpu)
 {
+	apic_timer_tsc_moved(vcpu);
 	vcpu_request(vcpu, VCPU_REQ_CLOCK);
 	vm_clock_tsc_changed(vcpu->vm);
 }

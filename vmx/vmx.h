@@ -302,6 +302,8 @@ int apic_create(struct vcpu *vcpu); /* 0 or -ENOMEM */
 void apic_destroy(struct vcpu *vcpu);
 /* Any context.  True: the vCPU did not have it pending yet, and was kicked. */
 bool apic_accept(struct vcpu *vcpu, u8 vector, bool level);
+/* An interrupt of its own: what the local vector table says at LAPIC_LVT_*.  Any context. */
+void apic_local(struct vcpu *vcpu, u32 entry);
 /* @offset in the page, a multiple of 16; xAPIC mode. */
 u32 apic_mmio_read(struct vcpu *vcpu, u32 offset);
 void apic_mmio_write(struct vcpu *vcpu, u32 offset, u32 value);

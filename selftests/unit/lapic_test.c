@@ -81,6 +81,34 @@ TEST(timer_divisor)
 	}
 }
 
+TEST(cmci)
+{
+	struct lapic *apic = fresh(0);
+	u64 value;
+
+	lapic_write(apic, LAPIC_LVT_CMCI, 0xa9);
+	CHECK_EQ(lapic_read(apic, LAPIC_LVT_CMCI), 0);
+	lapic_set_cmci(apic, true);
+	CHECK_EQ(lapic_read(apic, LAPIC_VERSION), 0x60014);
+	CHECK_EQ(lapic_read(apic, LAPIC_LVT_CMCI), LAPIC_LVT_MASKED);
+	lapic_write(apic, LAPIC_LVT_CMCI, ~0u);
+	CHECK_EQ(lapic_read(apic, LAPIC_LVT_CMCI), 0x107ff);
+	lapic_write(apic, LAPIC_LVT_CMCI, 0xa9);
+	lapic_write(apic, LAPIC_SVR, 0xff);
+	CHECK_EQ(lapic_read(apic, LAPIC_LVT_CMCI), LAPIC_LVT_MASKED | 0xa9);
+	lapic_init(apic);
+	CHECK_EQ(lapic_read(apic, LAPIC_VERSION), 0x60014);
+	CHECK_EQ(lapic_read(apic, LAPIC_LVT_CMCI), LAPIC_LVT_MASKED);
+	lapic_set_mode(apic, LAPIC_X2APIC);
+	CHECK_EQ(lapic_msr_read(apic, 0x82f, &value), 0);
+	CHECK_EQ(value, LAPIC_LVT_MASKED);
+	CHECK_EQ(lapic_msr_write(apic, 0x82f, 0x100a9), 0);
+	lapic_set_cmci(apic, false);
+	CHECK_EQ(lapic_msr_read(apic, 0x82f, &value), -EINVAL);
+	CHECK_EQ(lapic_msr_write(apic, 0x82f, 0x100a9), -EINVAL);
+	CHECK_EQ(lapic_read(apic, LAPIC_VERSION), 0x50014);
+}
+
 TEST(timer_modes)
 {
 	struct lapic *apic = fresh(0);
