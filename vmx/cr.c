@@ -116,19 +116,6 @@ bool efer_is_valid(const struct vcpu *vcpu, u64 efer)
 	return !(efer & ~(vcpu->cpuid.efer_bits | EFER_LMA));
 }
 
-u64 vmx_cr8(const struct vcpu *vcpu)
-{
-	return vcpu->apic ? lapic_reg(vcpu->apic, LAPIC_TPR) >> 4 : vcpu->vmx->cr8;
-}
-
-void vmx_set_cr8(struct vcpu *vcpu, u64 cr8)
-{
-	if (vcpu->apic)
-		apic_set_tpr(vcpu, (cr8 & 0xf) << 4);
-	else
-		vcpu->vmx->cr8 = cr8 & 0xf;
-}
-
 void vmx_put_pdptes(const u64 pdptes[4])
 {
 	vmwrite(GUEST_PDPTR0, pdptes[0]);

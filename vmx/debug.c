@@ -6,12 +6,11 @@
  * Userspace that debugs a guest (KVM_SET_GUEST_DEBUG) has its own breakpoints in
  * their place, hears of every #DB, and steps by RFLAGS.TF, which it does not see.
  */
-#include <linux/hw_breakpoint.h>
+#include <linux/sched.h>
 #include <asm/debugreg.h>
 
 #include "vmx/vmx.h"
 
-#define DR7_ENABLES  0xffu
 #define DR7_GD	     BIT(13)
 #define DR7_ALWAYS_1 BIT(10)
 #define DR6_BD	     BIT(13)
@@ -39,26 +38,14 @@ static u64 active_dr7(const struct vcpu_vmx *vmx)
 	return own_breakpoints(vmx) ? vmx->debug_dr7 : vmx->dr7;
 }
 
-void debug_load_guest(struct vcpu *vcpu)
+void debug_load_guest(const struct vcpu_vmx *vmx)
 {
-	struct vcpu_vmx *vmx = vcpu->vmx;
-	const u64 *db = vmx->db;
+	const u64 *db = own_breakpoints(vmx) ? vmx->debug_db : vmx->db;
 
-	if (likely(!(vmx->dr7 & DR7_ENABLES) && !vmx->guest_debug))
-		return;
-	if (own_breakpoints(vmx))
-		db = vmx->debug_db;
 	set_debugreg(db[0], 0);
 	set_debugreg(db[1], 1);
 	set_debugreg(db[2], 2);
 	set_debugreg(db[3], 3);
-}
-
-/* The exit cleared DR7: only if the host has a breakpoint do the registers matter. */
-void debug_load_host(struct vcpu *vcpu)
-{
-	if (unlikely(hw_breakpoint_active()))
-		hw_breakpoint_restore();
 }
 
 /* CR4.DE makes DR4 and DR5 undefined; without it they are DR6 and DR7 (SDM 3B 18.2.2). */

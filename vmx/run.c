@@ -175,7 +175,8 @@ static int burst_irqs_off(struct vcpu *vcpu)
 		switch_fpu_return();
 	write_host_state(vmx);
 	vmx->host.debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
-	debug_load_guest(vcpu);
+	if (unlikely(debug_in_use(vmx)))
+		debug_load_guest(vmx);
 	xsave_load_guest(vcpu);
 	perf_load_guest(vmx);
 	if (read_cr2() != vmx->cr2)
@@ -191,10 +192,13 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 
 	mitigate_after_burst();
-	perf_load_host(vmx);
+	if (vmx->host.perf.n)
+		perf_load_host(vmx);
 	vmx->cr2 = read_cr2();
 	xsave_load_host(vcpu);
-	debug_load_host(vcpu);
+	/* The exit cleared DR7: only if the host has a breakpoint do the registers matter. */
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
 	return action;
 }
 

@@ -19,12 +19,6 @@ static gpa_t steal_gpa(const struct vcpu *vcpu)
 	return vcpu->vmx->steal.msr & ~(u64)KVM_MSR_ENABLED;
 }
 
-void steal_begin(struct vcpu *vcpu)
-{
-	if (vcpu->vmx->steal.msr & KVM_MSR_ENABLED)
-		vcpu_request(vcpu, VCPU_REQ_STEAL);
-}
-
 /* How long this thread has waited for a CPU since the last call for this vCPU. */
 static u64 take_delay(struct vcpu_steal *steal)
 {

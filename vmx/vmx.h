@@ -360,7 +360,12 @@ int clock_init(void);
 void clock_exit(void);
 
 /* steal.c: KVM_RUN begins; the request VCPU_REQ_STEAL, may sleep; MSR_KVM_STEAL_TIME. */
-void steal_begin(struct vcpu *vcpu);
+static inline void steal_begin(struct vcpu *vcpu)
+{
+	if (unlikely(vcpu->vmx->steal.msr))
+		vcpu_request(vcpu, VCPU_REQ_STEAL);
+}
+
 void steal_update(struct vcpu *vcpu);
 int steal_set_msr(struct vcpu *vcpu, u64 value);
 /* While steal.shown: the thread is switched out, from the scheduler; KVM_RUN ends. */
@@ -370,11 +375,22 @@ void steal_end(struct vcpu *vcpu);
 /* cr.c: control registers as the guest sees them. */
 u64 vmx_cr0(const struct vcpu *vcpu);
 u64 vmx_cr4(const struct vcpu *vcpu);
-u64 vmx_cr8(const struct vcpu *vcpu);
-void vmx_set_cr8(struct vcpu *vcpu, u64 cr8);
 void vmx_put_cr0(struct vcpu *vcpu, u64 cr0);
 void vmx_put_cr4(struct vcpu *vcpu, u64 cr4);
 void vmx_put_efer(struct vcpu *vcpu, u64 efer);
+static inline u64 vmx_cr8(const struct vcpu *vcpu)
+{
+	return vcpu->apic ? lapic_reg(vcpu->apic, LAPIC_TPR) >> 4 : vcpu->vmx->cr8;
+}
+
+static inline void vmx_set_cr8(struct vcpu *vcpu, u64 cr8)
+{
+	if (vcpu->apic)
+		apic_set_tpr(vcpu, (cr8 & 0xf) << 4);
+	else
+		vcpu->vmx->cr8 = cr8 & 0xf;
+}
+
 bool cr0_is_valid(u64 cr0);
 bool cr4_is_valid(const struct vcpu *vcpu, u64 cr4);
 bool efer_is_valid(const struct vcpu *vcpu, u64 efer);
@@ -446,8 +462,13 @@ void guest_fpu_destroy(struct vcpu *vcpu);
 /* #DB is delivered with these causes: DR6 has them. */
 void debug_payload(struct vcpu *vcpu, u64 causes);
 /* debug.c: the debug registers, when the guest uses them. Interrupts off. */
-void debug_load_guest(struct vcpu *vcpu);
-void debug_load_host(struct vcpu *vcpu);
+void debug_load_guest(const struct vcpu_vmx *vmx);
+/* A breakpoint of the guest's, or of who debugs it, can hit. */
+static inline bool debug_in_use(const struct vcpu_vmx *vmx)
+{
+	return (vmx->dr7 & 0xff) || vmx->guest_debug;
+}
+
 int exit_dr_access(struct vcpu *vcpu);
 int exit_debug(struct vcpu *vcpu);
 /* As after INIT; a debugger's own settings stay.  Between load and put. */
