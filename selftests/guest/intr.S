@@ -103,6 +103,8 @@ steps:
 	je	undefined
 	cmp	$STEP_WAIT_NOT, %eax
 	je	wait_not
+	cmp	$STEP_SLEEP, %eax
+	je	sleep
 	ud2
 
 done:
@@ -148,6 +150,13 @@ wait_not:
 	jne	steps
 	pause
 	jmp	wait_not
+sleep:
+	cli
+	cmp	%r9d, INTR_COUNTS(%rbp, %r8, 4)
+	jae	do_sti
+	sti				/* held back until HLT has begun */
+	hlt
+	jmp	sleep
 set_cr8:
 	mov	%r8, %cr8
 	jmp	steps

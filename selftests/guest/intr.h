@@ -35,6 +35,8 @@
 #define STEP_UD		14		/* UD2; its handler steps over it */
 #define STEP_WAIT_NOT	15		/* spin until the u32 at a is not b; IF set */
 
+#define STEP_SLEEP	16		/* HLT until the counter of a is b at least */
+
 #define INTR_STUB	16		/* offset of vector 0's stub; one every 16 bytes */
 #define INTR_GDT_GPA	0x8000
 #define INTR_IDT_GPA	0x9000
