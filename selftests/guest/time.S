@@ -63,3 +63,27 @@ page:
 	jne	page
 	jmp	done
 GUEST_END time
+
+/*
+ * A handler of machine checks: tells that it ran and what stands in
+ * IA32_MCG_STATUS, and ends the machine check unless it is to nest.
+ */
+GUEST machine_check
+	.code64
+	push	%rax
+	push	%rcx
+	push	%rdx
+	incl	MCE_COUNT(%rbp)
+	mov	$0x17a, %ecx
+	rdmsr
+	mov	%eax, MCE_STATUS(%rbp)
+	xor	%eax, %eax
+	xor	%edx, %edx
+	cmpl	$0, MCE_KEEP(%rbp)
+	jne	1f
+	wrmsr
+1:	pop	%rdx
+	pop	%rcx
+	pop	%rax
+	iretq
+GUEST_END machine_check

@@ -10,6 +10,10 @@
 #define TIME_PAGE	0x118	/* what stood in the clock page at that time */
 #define TIME_PAGE_BYTES	32
 
+#define MCE_COUNT	0x140	/* u32: machine checks handled */
+#define MCE_STATUS	0x144	/* u32: IA32_MCG_STATUS in the last */
+#define MCE_KEEP	0x148	/* u32: not 0: leave it as it is */
+
 #define OP_RDMSR	1
 #define OP_WRMSR	2
 #define OP_RDTSCP	3
