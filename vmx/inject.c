@@ -18,7 +18,7 @@ static void apply_payload(struct vcpu_vmx *vmx)
 	if (!e->has_payload)
 		return;
 	if (e->vector == PF_VECTOR)
-		vmx->cr2 = e->payload;
+		write_cr2(e->payload); /* within a burst the CPU's is the guest's */
 	else if (e->vector == DB_VECTOR)
 		debug_payload(vmx->vcpu, e->payload);
 }
