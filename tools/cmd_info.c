@@ -7,8 +7,8 @@
 
 #include "cmd.h"
 #include "lib/kvm.h"
-#include "lib/stats.h"
 #include "say.h"
+#include "show_stats.h"
 
 /* Number and name of each capability that <linux/kvm.h> has for x86; made by the Makefile. */
 static const struct cap_name {
@@ -71,21 +71,14 @@ static void show_capabilities(int fd)
 	printf("  %u offered, %u not\n", offered, not_offered);
 }
 
-static void show_stats(struct vm *vm)
+static void show_statistics(struct vm *vm)
 {
-	struct stats stats;
 	struct vcpu vcpu;
-	unsigned int i;
 
+	show_stat_names(vm->fd, "Statistics of a VM");
 	if (vcpu_open(vm, &vcpu, 0))
 		return;
-	if (!stats_open(&stats, vcpu.fd)) {
-		printf("Statistics of a vCPU\n ");
-		for (i = 0; stats_name(&stats, i); i++)
-			printf(" %s", stats_name(&stats, i));
-		printf("\n");
-		stats_close(&stats);
-	}
+	show_stat_names(vcpu.fd, "Statistics of a vCPU");
 	vcpu_close(&vcpu);
 }
 
@@ -108,7 +101,7 @@ int cmd_info(int argc, char **argv)
 	printf("Device %s, KVM API version %d\n", kvm_device(), KVM_API_VERSION);
 	ret = show_parameters(kvm_device_is_kvm() ? "kvm_intel" : "vellum");
 	show_capabilities(vm.fd);
-	show_stats(&vm);
+	show_statistics(&vm);
 	vm_close(&vm);
 	return ret ? EXIT_BAD : EXIT_GOOD;
 }

@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "demo.h"
 #include "say.h"
+#include "show_stats.h"
 
 #define BAR_WIDTH 32 /* parts that memory is shown in */
 
@@ -16,6 +17,7 @@ struct watch {
 	struct demo demo;
 	uint64_t *dirty;
 	bool bitmap;
+	bool stats;
 };
 
 static int take_ring(struct watch *watch)
@@ -88,6 +90,18 @@ static int rounds(struct watch *watch, uint64_t count, uint64_t interval_ms)
 	return 0;
 }
 
+static void show_counts(const struct watch *watch)
+{
+	char title[32];
+	unsigned int i;
+
+	show_stats(watch->demo.vm.fd, "Statistics of the VM");
+	for (i = 0; i < watch->demo.vcpus; i++) {
+		snprintf(title, sizeof(title), "Statistics of vCPU %u", i);
+		show_stats(watch->demo.vcpu[i].fd, title);
+	}
+}
+
 static int watch_guest(struct watch *watch, const struct demo_options *options, uint64_t count,
 		       uint64_t interval_ms)
 {
@@ -100,6 +114,8 @@ static int watch_guest(struct watch *watch, const struct demo_options *options, 
 	if (!ret) {
 		ret = demo_wait_epochs(&watch->demo, 1) ?: rounds(watch, count, interval_ms);
 		demo_stop(&watch->demo);
+		if (!ret && watch->stats)
+			show_counts(watch);
 	}
 	free(watch->dirty);
 	return ret;
@@ -109,9 +125,10 @@ int cmd_watch(int argc, char **argv)
 {
 	static struct watch watch;
 	struct demo_options options = { .vcpus = 1, .ring_entries = 65536 };
-	uint64_t bitmap = 0, count = 10, interval = 100;
+	uint64_t bitmap = 0, stats = 0, count = 10, interval = 100;
 	const struct option_spec specs[] = {
 		{ "bitmap", &bitmap, 0, 1, 1 },
+		{ "stats", &stats, 0, 1, 1 },
 		{ "rounds", &count, 1, 1 << 20, 0 },
 		{ "interval", &interval, 1, 60000, 0 },
 		{ "mem", &options.mem_mib, 4, 1024, 0 },
@@ -131,6 +148,7 @@ int cmd_watch(int argc, char **argv)
 	if (others)
 		return EXIT_USAGE;
 	watch.bitmap = bitmap;
+	watch.stats = stats;
 	if (bitmap)
 		options.ring_entries = 0;
 	if (demo_open(&watch.demo, &options))

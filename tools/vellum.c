@@ -27,6 +27,7 @@ static const char help[] =
 	"\n"
 	"watch runs the same guest and prints how many pages it wrote, and where.\n"
 	"  --bitmap           ask the dirty bitmap, not the ring\n"
+	"  --stats            print the statistics of VM and vCPU at the end\n"
 	"  --rounds N         so many times (10)\n"
 	"  --interval MS      so far apart (100)\n"
 	"  --mem MIB, --hot PAGES, --seed N   as above\n"
