@@ -12,6 +12,8 @@
 
 /* How many pages are zapped under one hold of the MMU's lock. */
 #define ZAP_BATCH 4096
+/* The fewest pages that KVM_SET_NR_MMU_PAGES takes, as KVM has it. */
+#define SHADOW_PAGES_MIN 64
 
 struct change {
 	enum slot_change kind;
@@ -195,4 +197,16 @@ long memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *
 	err = change_slots(vm, region);
 	mutex_unlock(&vm->slots_lock);
 	return err;
+}
+
+/*
+ * Tables that shadow the guest's own.  Those that map its memory are not among
+ * them, and others there are none: any limit is kept.
+ */
+long memory_limit_shadow(struct vm *vm, unsigned long pages)
+{
+	if (pages < SHADOW_PAGES_MIN || pages > INT_MAX)
+		return -EINVAL;
+	WRITE_ONCE(vm->max_shadow_pages, pages);
+	return 0;
 }

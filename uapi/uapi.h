@@ -39,6 +39,7 @@ long vm_ioctl_create(unsigned long type);
 
 /* KVM_SET_USER_MEMORY_REGION. */
 long memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
+long memory_limit_shadow(struct vm *vm, unsigned long pages);
 
 /* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, KVM_RESET_DIRTY_RINGS. */
 long harvest_get(struct vm *vm, const struct kvm_dirty_log *log);

@@ -102,7 +102,7 @@ static long vm_enable_cap(struct vm *vm, const struct kvm_enable_cap *cap)
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
 		if (cap->args[0] > 1)
 			return -EINVAL;
-		vm->exit_on_emulation_failure = cap->args[0];
+		WRITE_ONCE(vm->exit_on_emulation_failure, cap->args[0]);
 		return 0;
 	default:
 		return policy_enable(vm, cap);
@@ -162,6 +162,10 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		if (copy_from_user(&region, user, sizeof(region)))
 			return -EFAULT;
 		return memory_set_region(vm, &region);
+	case KVM_SET_NR_MMU_PAGES:
+		return memory_limit_shadow(vm, arg);
+	case KVM_GET_NR_MMU_PAGES:
+		return READ_ONCE(vm->max_shadow_pages);
 	case KVM_GET_DIRTY_LOG:
 	case KVM_CLEAR_DIRTY_LOG:
 		return vm_ioctl_harvest(vm, cmd, user);

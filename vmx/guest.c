@@ -115,9 +115,11 @@ int exit_ept_violation(struct vcpu *vcpu)
 	ret = resolve(vcpu, &fault);
 	if (ret != FAULT_MMIO)
 		return ret; /* FAULT_FIXED is ENTER_AGAIN */
-	/* No instruction's own access: its code, or the guest's page tables, are no memory. */
-	if (fault.fetch || !(qualification & EPT_VIOLATION_GVA_TRANSLATED))
+	/* No instruction's own access: the guest's page tables, or its code, are no memory. */
+	if (!(qualification & EPT_VIOLATION_GVA_TRANSLATED))
 		return mmio_impossible(vcpu);
+	if (fault.fetch)
+		return mmio_fetch(vcpu);
 	return mmio_emulate(vcpu, fault.gpa);
 }
 

@@ -64,19 +64,10 @@ static int fetch_and_decode(struct vcpu *vcpu, struct code *code, struct insn *i
 	return ret;
 }
 
-/*
- * The instruction is beyond us: userspace gets its bytes.  But a guest's user
- * must not end its guest, unless userspace asked to hear of that too
- * (KVM_CAP_EXIT_ON_EMULATION_FAILURE).
- */
-static int emulation_failed(struct vcpu *vcpu, const struct code *code)
+static int tell_failure(struct vcpu *vcpu, const struct code *code)
 {
 	struct kvm_run *run = vcpu->run;
 
-	if (guest_cpl() && !READ_ONCE(vcpu->vm->exit_on_emulation_failure)) {
-		queue_exception(vcpu, UD_VECTOR);
-		return ENTER_AGAIN;
-	}
 	exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
 	run->emulation_failure.ndata = 3;
 	run->emulation_failure.flags =
@@ -87,11 +78,31 @@ static int emulation_failed(struct vcpu *vcpu, const struct code *code)
 	return EXIT_TO_USER;
 }
 
-int mmio_impossible(struct vcpu *vcpu)
+/*
+ * The instruction is beyond us: userspace gets its bytes.  But a guest's user
+ * must not end its guest, unless userspace asked to hear of that too
+ * (KVM_CAP_EXIT_ON_EMULATION_FAILURE).
+ */
+static int emulation_failed(struct vcpu *vcpu, const struct code *code)
+{
+	if (!guest_cpl() || READ_ONCE(vcpu->vm->exit_on_emulation_failure))
+		return tell_failure(vcpu, code);
+	queue_exception(vcpu, UD_VECTOR);
+	return ENTER_AGAIN;
+}
+
+int mmio_fetch(struct vcpu *vcpu)
 {
 	const struct code none = {};
 
 	return emulation_failed(vcpu, &none);
+}
+
+int mmio_impossible(struct vcpu *vcpu)
+{
+	const struct code none = {};
+
+	return tell_failure(vcpu, &none);
 }
 
 bool io_is_current(const struct vcpu *vcpu)

@@ -73,7 +73,8 @@ struct vm {
 	struct msr_filter __rcu *msr_filter; /* NULL: all are allowed; replaced under lock */
 	unsigned long *msr_bitmap;	     /* the VMCSs', a page */
 
-	bool exit_on_emulation_failure;
+	u32 max_shadow_pages;		/* KVM_SET_NR_MMU_PAGES; 0: not set */
+	bool exit_on_emulation_failure; /* also of a guest's user */
 
 	u32 boot_id;		 /* of the vCPU that starts by itself */
 	bool x2apic_api;	 /* 32-bit ids in KVM_GET_LAPIC and MSIs (KVM_CAP_X2APIC_API) */

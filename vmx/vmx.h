@@ -489,6 +489,8 @@ int exit_io(struct vcpu *vcpu);
 
 /* mmio.c: carrying out an instruction whose operand at @gpa is no memory. */
 int mmio_emulate(struct vcpu *vcpu, gpa_t gpa);
+/* Code where there is no memory. */
+int mmio_fetch(struct vcpu *vcpu);
 /* KVM_EXIT_INTERNAL_ERROR of an access that no instruction's emulation can make. */
 int mmio_impossible(struct vcpu *vcpu);
 /* Userspace has left the instruction of the pending access alone. */
