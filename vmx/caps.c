@@ -8,6 +8,7 @@
 #include <linux/moduleparam.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
+#include <asm/tsc.h>
 
 #include "vmcs_fields.h"
 #include "vmx/caps.h"
@@ -22,6 +23,10 @@ MODULE_PARM_DESC(pml, "log writes by page-modification logging; needs ept_ad (de
 static bool ept_ad = true;
 module_param(ept_ad, bool, 0444);
 MODULE_PARM_DESC(ept_ad, "use the accessed and dirty bits of EPT (default Y)");
+
+static uint slice_us;
+module_param(slice_us, uint, 0444);
+MODULE_PARM_DESC(slice_us, "longest time in a guest without an exit, in us; 0: no bound (default)");
 
 /* One control word: what we need, what we would like, and where the CPU tells what it allows. */
 struct control {
@@ -115,6 +120,27 @@ static int settle_secondary(u64 basic)
 	return 0;
 }
 
+/* The VMX-preemption timer counts down at a rate of the TSC's (SDM 3C 26.5.1). */
+static int settle_slice(u64 basic)
+{
+	u64 misc, ticks;
+	u32 must, may;
+
+	if (!slice_us)
+		return 0;
+	rdmsr(basic & BIT_ULL(55) ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS,
+	      must, may);
+	if (!(may & PIN_BASED_VMX_PREEMPTION_TIMER)) {
+		pr_err("this CPU has no VMX-preemption timer for slice_us\n");
+		return -EOPNOTSUPP;
+	}
+	rdmsrl(MSR_IA32_VMX_MISC, misc);
+	ticks = ((u64)slice_us * tsc_khz / 1000) >> (misc & 0x1f);
+	vmx_caps.slice = clamp_t(u64, ticks, 1, U32_MAX);
+	vmx_caps.pin |= PIN_BASED_VMX_PREEMPTION_TIMER;
+	return 0;
+}
+
 static int settle_controls(u64 basic)
 {
 	int ret = settle(&pin_control, basic, &vmx_caps.pin);
@@ -123,6 +149,7 @@ static int settle_controls(u64 basic)
 	ret = ret ?: settle_secondary(basic);
 	ret = ret ?: settle(&exit_control, basic, &vmx_caps.exit);
 	ret = ret ?: settle(&entry_control, basic, &vmx_caps.entry);
+	ret = ret ?: settle_slice(basic);
 	if (ret)
 		return ret;
 	/* Switched per vCPU, with its guest's mode. */

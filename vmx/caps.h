@@ -21,6 +21,9 @@ struct vmx_caps {
 	/* Secondary controls that may be switched on for one vCPU or one time. */
 	u32 secondary_allowed;
 
+	/* Ticks of the VMX-preemption timer that every entry starts with; 0: it is off. */
+	u32 slice;
+
 	bool ept_ad;
 	bool pml;
 	bool invept_context;

@@ -135,6 +135,8 @@ int exit_dispatch(struct vcpu *vcpu)
 		return exit_exception(vcpu);
 	case EXIT_REASON_EXTERNAL_INTERRUPT: /* taken when interrupts were opened */
 		return ENTER_AGAIN;
+	case EXIT_REASON_PREEMPTION_TIMER: /* its slice is over, and interrupts were open since */
+		return ENTER_AGAIN;
 	case EXIT_REASON_TRIPLE_FAULT:
 		return exit_user(vcpu, KVM_EXIT_SHUTDOWN);
 	case EXIT_REASON_INTERRUPT_WINDOW:

@@ -138,6 +138,8 @@ static void write_controls(struct vcpu *vcpu)
 	struct mmu *mmu = &vcpu->vm->mmu;
 
 	vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmx_caps.pin);
+	if (vmx_caps.slice)
+		vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx_caps.slice);
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmx->primary);
 	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmx->secondary);
 	vmwrite(VM_EXIT_CONTROLS, vmx_caps.exit);
