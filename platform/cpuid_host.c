@@ -32,9 +32,9 @@
 	(F(FSGSBASE) | F(BMI1) | F(SMEP) | F(BMI2) | F(ERMS) | F(INVPCID) | F(RDSEED) | F(ADX) | \
 	 F(SMAP) | F(CLFLUSHOPT) | F(CLWB) | F(SHA_NI))
 /* Works whatever the CPU has: accesses to the MSR exit. */
-#define LEAF_7_EBX_OURS	  F(TSC_ADJUST)
-#define LEAF_7_ECX	  (F(UMIP) | F(RDPID))
-#define LEAF_7_EDX	  F(FSRM)
+#define LEAF_7_EBX_OURS F(TSC_ADJUST)
+#define LEAF_7_ECX	(F(UMIP) | F(RDPID))
+#define LEAF_7_EDX	F(FSRM)
 /* What is here whatever the CPU has. */
 #define LEAF_7_EDX_OURS	  F(ARCH_CAPABILITIES)
 #define LEAF_80000001_ECX (F(LAHF_LM) | F(ABM) | F(3DNOWPREFETCH))

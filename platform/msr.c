@@ -32,7 +32,7 @@
 #define PAT_RESET 0x0007040600070406ull
 
 /* Fast strings, and: no BTS, no PEBS. */
-#define MISC_ENABLE_RESET	(BIT_ULL(0) | BIT_ULL(11) | BIT_ULL(12))
+#define MISC_ENABLE_RESET (BIT_ULL(0) | BIT_ULL(11) | BIT_ULL(12))
 /* Those that change nothing that we do: fast strings, TM1, SpeedStep, MONITOR. */
 #define MISC_ENABLE_GUEST (BIT_ULL(0) | BIT_ULL(3) | BIT_ULL(16) | BIT_ULL(18))
 /* What an owner may give back: what some CPU reports, and nothing we would have to act upon. */
@@ -40,7 +40,7 @@
 
 #define PLATFORM_INFO_CPUID_FAULT BIT_ULL(31)
 /* The revision is in the upper half; KVM's number for "some". */
-#define UCODE_REV_RESET (1ull << 32)
+#define UCODE_REV_RESET BIT_ULL(32)
 
 /* clang-format off */
 const u32 msr_index_list[] = {

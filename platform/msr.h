@@ -20,7 +20,7 @@ struct msr_model {
 	u64 platform_info;
 	u64 ucode_rev;
 	u64 arch_capabilities;
-	u64 misc_features;   /* IA32_MISC_FEATURES_ENABLES */
+	u64 misc_features; /* IA32_MISC_FEATURES_ENABLES */
 	u64 power_ctl;
 	u64 feature_control; /* IA32_FEATURE_CONTROL: locked, and nothing in it */
 	u64 smi_count;

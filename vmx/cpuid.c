@@ -6,8 +6,7 @@
 #include "vmx/vmx.h"
 
 /* Leaves that follow the vCPU's state. */
-static struct kvm_cpuid_entry2 follow(const struct vcpu *vcpu,
-				      const struct kvm_cpuid_entry2 *entry)
+static struct kvm_cpuid_entry2 follow(const struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entry)
 {
 	const struct cpuid_state state = {
 		/* The bits of CR4 that CPUID shows are all the host's: in the shadow. */

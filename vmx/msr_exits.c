@@ -21,7 +21,7 @@ static int check_read(const struct vcpu *vcpu, u32 index)
 static int guest_get(struct vcpu *vcpu, u32 index, u64 *value)
 {
 	int ret = vm_filters_msr(vcpu->vm, index, KVM_MSR_FILTER_READ) ? -EPERM :
-									   check_read(vcpu, index);
+									 check_read(vcpu, index);
 
 	return ret ?: vmx_get_msr(vcpu, index, value);
 }

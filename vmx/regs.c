@@ -46,7 +46,7 @@ void vcpu_set_regs(struct vcpu *vcpu, const struct kvm_regs *regs)
 	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 	if ((event->info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_HARD_EXCEPTION)
 		event->info = 0;
-	/* VM entry refuses the shadow of an STI that has not set IF, and an interrupt without IF. */
+	/* VM entry refuses the shadow of an STI without IF, and an interrupt without IF. */
 	if (!(regs->rflags & X86_EFLAGS_IF)) {
 		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
 			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~(u64)GUEST_INTR_STATE_STI);
@@ -101,7 +101,7 @@ static void put_segment(const struct kvm_segment *s, enum segment seg)
 #define SREGS_COMMON offsetof(struct kvm_sregs, interrupt_bitmap)
 
 static_assert(offsetof(struct kvm_sregs, apic_base) == offsetof(struct kvm_sregs2, apic_base));
-static_assert(SREGS_COMMON == offsetof(struct kvm_sregs2, flags));
+static_assert(offsetof(struct kvm_sregs2, flags) == SREGS_COMMON);
 
 static void get_segments(struct kvm_sregs2 *sregs)
 {
@@ -173,8 +173,7 @@ void vcpu_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 /* Translation goes through the four PDPTEs, which the CPU has loaded (SDM 3A 4.4). */
 static bool uses_pdptes(const struct kvm_sregs2 *sregs)
 {
-	return (sregs->cr0 & X86_CR0_PG) && (sregs->cr4 & X86_CR4_PAE) &&
-	       !(sregs->efer & EFER_LMA);
+	return (sregs->cr0 & X86_CR0_PG) && (sregs->cr4 & X86_CR4_PAE) && !(sregs->efer & EFER_LMA);
 }
 
 void vcpu_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
@@ -308,8 +307,7 @@ int vcpu_set_sregs2(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
 	bool pdptrs = sregs->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
 
-	if ((sregs->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID) ||
-	    (pdptrs && !uses_pdptes(sregs)))
+	if ((sregs->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID) || (pdptrs && !uses_pdptes(sregs)))
 		return -EINVAL;
 	if (!sregs_are_valid(vcpu, sregs) || set_apic_base(vcpu, sregs->apic_base))
 		return -EINVAL;

@@ -6,12 +6,11 @@
 #include <kselftest_harness.h>
 #include <errno.h>
 
+#include "../guest/debug.h"
 #include "vm.h"
 
 DECLARE_GUEST(steps);
 DECLARE_GUEST(int3);
-extern const char guest_steps_cpuid[], guest_steps_rdmsr[], guest_steps_store[];
-extern const char guest_steps_last[], guest_int3_after[];
 
 #define AT(program, label)	(CODE_GPA + (uint64_t)(label - guest_##program))
 #define DB_VECTOR		1

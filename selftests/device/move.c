@@ -205,14 +205,15 @@ TEST_F(bad, pointers)
 		KVM_GET_XCRS, KVM_SET_XCRS, KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS,
 		KVM_SET_GUEST_DEBUG, KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, KVM_ENABLE_CAP,
 	};
+	int dev = self->b.vm.dev;
 	void *const bad[] = { (void *)8, (void *)0xffff888000001000 };
 	size_t i, k;
 
 	for (k = 0; k < ARRAY_SIZE(bad); k++) {
 		for (i = 0; i < ARRAY_SIZE(vcpu); i++)
 			EXPECT_EQ(-EFAULT, kvm_ioctl(self->fd, vcpu[i], bad[k])) TH_LOG("%zu", i);
-		EXPECT_EQ(-EFAULT, kvm_ioctl(self->b.vm.dev, KVM_GET_MSR_FEATURE_INDEX_LIST, bad[k]));
-		EXPECT_EQ(-EFAULT, kvm_ioctl(self->b.vm.dev, KVM_GET_MSRS, bad[k]));
+		EXPECT_EQ(-EFAULT, kvm_ioctl(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, bad[k]));
+		EXPECT_EQ(-EFAULT, kvm_ioctl(dev, KVM_GET_MSRS, bad[k]));
 		EXPECT_EQ(-EFAULT, kvm_ioctl(self->b.vm.fd, KVM_X86_SET_MSR_FILTER, bad[k]));
 	}
 }

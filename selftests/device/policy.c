@@ -52,7 +52,8 @@ static int deny(int vm, uint32_t index, uint32_t accesses)
 {
 	uint64_t none = 0;
 	struct kvm_msr_filter filter = {
-		.ranges[3] = { .flags = accesses, .base = index, .nmsrs = 1, .bitmap = (void *)&none },
+		.ranges[3] = { .flags = accesses, .base = index, .nmsrs = 1,
+			       .bitmap = (void *)&none },
 	};
 
 	return kvm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter);
