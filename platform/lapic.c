@@ -164,8 +164,7 @@ static int write_lvt(struct lapic *apic, u32 offset, u32 value)
 	if (!(lapic_reg(apic, LAPIC_SVR) & SVR_ENABLED))
 		value |= LAPIC_LVT_MASKED;
 	put(apic, offset, value);
-	if (offset != LAPIC_LVT_TIMER ||
-	    was_deadline == (lapic_timer_mode(apic) == LAPIC_DEADLINE))
+	if (offset != LAPIC_LVT_TIMER || was_deadline == (lapic_timer_mode(apic) == LAPIC_DEADLINE))
 		return 0;
 	put(apic, LAPIC_TIMER_INITIAL, 0);
 	return LAPIC_TIMER_STOP;
@@ -328,7 +327,8 @@ static u64 msr_reserved(const struct lapic *apic, u32 offset)
 		return ~0xbull;
 	}
 	/* Delivery status and remote IRR are read-only, not reserved. */
-	return is_lvt(apic, offset) ? ~(u64)(lvt_writable(apic, offset) | BIT(12) | BIT(14)) : ~0ull;
+	return is_lvt(apic, offset) ? ~(u64)(lvt_writable(apic, offset) | BIT(12) | BIT(14)) :
+				      ~0ull;
 }
 
 static int self_ipi(struct lapic *apic, u8 vector)

@@ -67,22 +67,22 @@ enum lapic_timer_mode { LAPIC_ONE_SHOT, LAPIC_PERIODIC, LAPIC_DEADLINE };
 #define LAPIC_VECTOR_WORDS (256 / BITS_PER_LONG)
 
 struct lapic {
-	u32 id;	  /* the x2APIC's; the xAPIC's is a register */
-	u32 mode; /* enum lapic_mode */
-	bool has_deadline; /* CPUID says so: LVT timer bit 18 can be set */
-	bool has_cmci;	   /* IA32_MCG_CAP says so: a seventh LVT entry */
+	u32 id;				       /* the x2APIC's; the xAPIC's is a register */
+	u32 mode;			       /* enum lapic_mode */
+	bool has_deadline;		       /* CPUID says so: LVT timer bit 18 can be set */
+	bool has_cmci;			       /* IA32_MCG_CAP says so: a seventh LVT entry */
 	unsigned long irr[LAPIC_VECTOR_WORDS]; /* set by anybody */
 	unsigned long tmr[LAPIC_VECTOR_WORDS]; /* set by anybody, before IRR */
 	unsigned long isr[LAPIC_VECTOR_WORDS];
-	unsigned long errors; /* since the last write of ESR, set by anybody */
-	u32 arbitration;      /* lowest-priority interrupts it was chosen for */
+	unsigned long errors;		 /* since the last write of ESR, set by anybody */
+	u32 arbitration;		 /* lowest-priority interrupts it was chosen for */
 	u32 regs[LAPIC_REGS_BYTES / 16]; /* all but the bitmaps */
 };
 
 /* What a register's write asks of the caller; several at once. */
 enum lapic_effect {
-	LAPIC_RECHECK = BIT(0), /* an interrupt may be deliverable that was not */
-	LAPIC_SEND = BIT(1),	/* the ICR holds an IPI: lapic_icr() */
+	LAPIC_RECHECK = BIT(0),	    /* an interrupt may be deliverable that was not */
+	LAPIC_SEND = BIT(1),	    /* the ICR holds an IPI: lapic_icr() */
 	LAPIC_TIMER_START = BIT(2), /* the initial count was written */
 	LAPIC_TIMER_SCALE = BIT(3), /* the divisor was written: the rest of the time changes */
 	LAPIC_TIMER_STOP = BIT(4),  /* the mode went to or from TSC deadline */
@@ -135,7 +135,7 @@ struct lapic_ipi {
 	u8 shorthand; /* enum lapic_shorthand */
 	bool logical;
 	bool broadcast;
-	bool level;	/* an MSI's trigger mode; IPIs have none (SDM 3A 11.6.1) */
+	bool level;    /* an MSI's trigger mode; IPIs have none (SDM 3A 11.6.1) */
 	bool deassert; /* nothing to be delivered */
 };
 

@@ -42,9 +42,19 @@ static void set_vectors(unsigned long *bits, const u8 *page, u32 first)
 static void set_by_writes(struct lapic *apic, const u8 *page)
 {
 	static const u32 offsets[] = {
-		LAPIC_ID, LAPIC_TPR, LAPIC_LDR, LAPIC_DFR, LAPIC_SVR,
-		LAPIC_LVT_TIMER, LAPIC_LVT_THERMAL, LAPIC_LVT_PERF, LAPIC_LVT_LINT0,
-		LAPIC_LVT_LINT1, LAPIC_LVT_ERROR, LAPIC_TIMER_DIVIDE, LAPIC_TIMER_INITIAL,
+		LAPIC_ID,
+		LAPIC_TPR,
+		LAPIC_LDR,
+		LAPIC_DFR,
+		LAPIC_SVR,
+		LAPIC_LVT_TIMER,
+		LAPIC_LVT_THERMAL,
+		LAPIC_LVT_PERF,
+		LAPIC_LVT_LINT0,
+		LAPIC_LVT_LINT1,
+		LAPIC_LVT_ERROR,
+		LAPIC_TIMER_DIVIDE,
+		LAPIC_TIMER_INITIAL,
 	};
 	u32 mode = apic->mode;
 	unsigned int i;

@@ -81,7 +81,7 @@ static bool deliver(struct vcpu *target, const struct lapic_ipi *ipi)
 		accept_sipi(target, ipi->vector);
 		return true;
 	}
-	return false; /* SMI, ExtINT and the reserved ones: nobody takes them */
+	return false; /* SMI, those of a PIC, the reserved ones: nobody takes them */
 }
 
 /* @from: the sender's, or NULL for an MSI.  How many vCPUs took it.  Any context. */

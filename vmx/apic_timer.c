@@ -26,8 +26,9 @@ static u64 deadline_left(struct vcpu *vcpu)
 	u64 deadline = READ_ONCE(timer_of(vcpu)->deadline), now = tsc_guest(vcpu);
 
 	/* Far deadlines are looked at again when an hour is over. */
-	return deadline <= now ? 0 :
-	       min_t(u64, tsc_ticks_to_ns(vcpu, deadline - now), 3600 * NSEC_PER_SEC) + 1;
+	return deadline <= now ?
+		       0 :
+		       min_t(u64, tsc_ticks_to_ns(vcpu, deadline - now), 3600 * NSEC_PER_SEC) + 1;
 }
 
 static enum hrtimer_restart expired(struct hrtimer *hrtimer)

@@ -159,8 +159,7 @@ void event_unmake_interrupt(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
-	if (!vmx->event.info ||
-	    (vmx->event.info & INTR_INFO_INTR_TYPE_MASK) != INTR_TYPE_EXT_INTR)
+	if (!vmx->event.info || (vmx->event.info & INTR_INFO_INTR_TYPE_MASK) != INTR_TYPE_EXT_INTR)
 		return;
 	put_off(vmx);
 	vmx->event.info = 0;

@@ -47,10 +47,10 @@ enum vcpu_mode {
 #define VCPU_REQ_CLOCK BIT(8) /* the kvmclock page is to be written */
 #define VCPU_REQ_STEAL BIT(9) /* the steal time page */
 
-#define VCPU_REQ_YIELD BIT(12) /* the guest gives its turn away */
-#define VCPU_REQ_EVENT BIT(3)  /* an interrupt, NMI or exception may wait for its turn */
-#define VCPU_REQ_MP    BIT(4)  /* mp_state is not RUNNABLE, or startup has something */
-#define VCPU_REQ_TRIPLE_FAULT BIT(5) /* KVM_EXIT_SHUTDOWN */
+#define VCPU_REQ_YIELD	      BIT(12) /* the guest gives its turn away */
+#define VCPU_REQ_EVENT	      BIT(3)  /* an interrupt, NMI or exception may wait for its turn */
+#define VCPU_REQ_MP	      BIT(4)  /* mp_state is not RUNNABLE, or startup has something */
+#define VCPU_REQ_TRIPLE_FAULT BIT(5)  /* KVM_EXIT_SHUTDOWN */
 
 /* Those that may sleep: taken up with interrupts on, before a burst of entries. */
 #define VCPU_REQ_SLOW \
@@ -90,8 +90,8 @@ struct vcpu {
 	unsigned long startup; /* bits of enum vcpu_startup */
 	u8 sipi_vector;
 	atomic_t nmis;
-	bool ran;	    /* entered at least once */
-	bool pv_enforced;   /* paravirtual features are those of CPUID alone */
+	bool ran;	  /* entered at least once */
+	bool pv_enforced; /* paravirtual features are those of CPUID alone */
 
 	sigset_t sigset;
 	bool sigset_active;

@@ -61,8 +61,9 @@ void vcpu_get_events(struct vcpu *vcpu, struct kvm_vcpu_events *events)
 	vcpu_put(vcpu);
 	get_exception(vmx, events);
 	get_interrupt(vmx, events);
-	events->interrupt.shadow = (state & GUEST_INTR_STATE_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0) |
-				   (state & GUEST_INTR_STATE_STI ? KVM_X86_SHADOW_INT_STI : 0);
+	events->interrupt.shadow =
+		(state & GUEST_INTR_STATE_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0) |
+		(state & GUEST_INTR_STATE_STI ? KVM_X86_SHADOW_INT_STI : 0);
 	events->nmi.injected = event_type(vmx) == INTR_TYPE_NMI_INTR;
 	events->nmi.pending = vmx->nmi_pending || atomic_read(&vcpu->nmis);
 	events->nmi.masked = !!(state & GUEST_INTR_STATE_NMI);
@@ -71,8 +72,7 @@ void vcpu_get_events(struct vcpu *vcpu, struct kvm_vcpu_events *events)
 		events->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
 	if (vcpu->vm->triple_fault_event) {
 		events->flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
-		events->triple_fault.pending =
-			!!(READ_ONCE(vcpu->pending) & VCPU_REQ_TRIPLE_FAULT);
+		events->triple_fault.pending = !!(READ_ONCE(vcpu->pending) & VCPU_REQ_TRIPLE_FAULT);
 	}
 }
 
@@ -143,8 +143,7 @@ static void set_under_way(struct vcpu_vmx *vmx, const struct kvm_vcpu_events *ev
 		vmx->event = (struct vmx_event){ .info = EVENT(INTR_TYPE_NMI_INTR, NMI_VECTOR) };
 	} else if (events->interrupt.injected && events->interrupt.soft) {
 		vmx->event = (struct vmx_event){
-			.info = EVENT(INTR_TYPE_SOFT_INTR, vector),
-			.len = 2, /* INT n */
+			.info = EVENT(INTR_TYPE_SOFT_INTR, vector), .len = 2, /* INT n */
 		};
 	}
 }

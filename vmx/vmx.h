@@ -112,7 +112,6 @@ struct vcpu_steal {
 
 #define VCPU_RESET_RDX 0x600 /* after reset and INIT: family 6 (SDM 3A 10.1.2) */
 
-
 struct vcpu_vmx {
 	struct vcpu *vcpu;
 	void *vmcs;
@@ -240,9 +239,8 @@ static inline bool exit_is_quick(u32 reason)
 {
 	const u64 quick = BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_VMCALL) |
 			  BIT_ULL(EXIT_REASON_PML_FULL) | BIT_ULL(EXIT_REASON_INTERRUPT_WINDOW) |
-			  BIT_ULL(EXIT_REASON_NMI_WINDOW) |
-			  BIT_ULL(EXIT_REASON_MSR_READ) | BIT_ULL(EXIT_REASON_WBINVD) |
-			  BIT_ULL(EXIT_REASON_DR_ACCESS);
+			  BIT_ULL(EXIT_REASON_NMI_WINDOW) | BIT_ULL(EXIT_REASON_MSR_READ) |
+			  BIT_ULL(EXIT_REASON_WBINVD) | BIT_ULL(EXIT_REASON_DR_ACCESS);
 
 	return reason < 64 && (quick & BIT_ULL(reason));
 }
