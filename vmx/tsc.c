@@ -75,13 +75,13 @@ static int check_khz(unsigned long arg, u32 *khz, u64 *ratio)
  * The vCPU's counter becomes @offset, which is also what the next one that
  * means the same counter gets.  vm->clock.lock held.
  */
-static void note_write(struct vcpu *vcpu, u64 offset, u64 host, bool given)
+static void note_write(struct vcpu *vcpu, u64 offset, u64 value, bool given)
 {
 	struct vcpu_tsc *tsc = &vcpu->vmx->tsc;
 
 	tsc->offset = offset;
 	vcpu->vm->clock.last_write = (struct tsc_write){
-		.value = tsc_guest_at(vcpu, host),
+		.value = value,
 		.ns = ktime_get_raw_ns(),
 		.offset = offset,
 		.khz = tsc->khz,
@@ -89,18 +89,15 @@ static void note_write(struct vcpu *vcpu, u64 offset, u64 host, bool given)
 	};
 }
 
-/* A write of userspace's, or of the creation.  vm->clock.lock held. */
-static void write_synchronised(struct vcpu *vcpu, u64 value, bool given)
+/* What the vCPU's counter has to be off by to show @value, or what the VM's others are off by. */
+static u64 synchronised_offset(struct vcpu *vcpu, u64 value)
 {
-	struct tsc_write *last = &vcpu->vm->clock.last_write;
-	struct vcpu_tsc *tsc = &vcpu->vmx->tsc;
-	u64 host = rdtsc(), offset = value - tsc_scale(host, tsc->ratio);
+	const struct tsc_write *last = &vcpu->vm->clock.last_write;
+	const struct vcpu_tsc *tsc = &vcpu->vmx->tsc;
 
 	if (tsc_write_matches(last, value, ktime_get_raw_ns(), tsc->khz))
-		offset = last->offset;
-	note_write(vcpu, offset, host, given);
-	/* What the writer said is what the next one's value is measured by. */
-	last->value = value;
+		return last->offset;
+	return value - tsc_scale(rdtsc(), tsc->ratio);
 }
 
 void tsc_create(struct vcpu *vcpu)
@@ -112,7 +109,10 @@ void tsc_create(struct vcpu *vcpu)
 	spin_lock_irqsave(&clock->lock, flags);
 	tsc->khz = clock->khz;
 	tsc->ratio = ratio_for(tsc->khz);
-	write_synchronised(vcpu, 0, false);
+	tsc->offset = synchronised_offset(vcpu, 0);
+	/* Who joins the others leaves what was written to them. */
+	if (clock->last_write.khz != tsc->khz)
+		note_write(vcpu, tsc->offset, 0, false);
 	spin_unlock_irqrestore(&clock->lock, flags);
 }
 
@@ -145,7 +145,7 @@ static void write_by_host(struct vcpu *vcpu, u64 value)
 	unsigned long flags;
 
 	spin_lock_irqsave(&clock->lock, flags);
-	write_synchronised(vcpu, value, true);
+	note_write(vcpu, synchronised_offset(vcpu, value), value, true);
 	tsc_write_vmcs(vcpu);
 	spin_unlock_irqrestore(&clock->lock, flags);
 	tell_clock(vcpu);
@@ -223,7 +223,7 @@ void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset)
 
 	vcpu_load(vcpu);
 	spin_lock_irqsave(&clock->lock, flags);
-	note_write(vcpu, offset, rdtsc(), true);
+	note_write(vcpu, offset, offset + tsc_scale(rdtsc(), vcpu->vmx->tsc.ratio), true);
 	tsc_write_vmcs(vcpu);
 	spin_unlock_irqrestore(&clock->lock, flags);
 	tell_clock(vcpu);

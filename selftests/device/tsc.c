@@ -218,6 +218,26 @@ TEST_F(tsc, first_write_counts)
 	EXPECT_EQ(offset_of(&self->bench, 0), offset_of(&self->bench, 1));
 }
 
+/* A vCPU that comes later has the others' counter, and they are written as one again. */
+TEST_F(tsc, later_vcpu)
+{
+	uint64_t value = 300 * SECOND(self->khz);
+	struct bench *bench = &self->bench;
+	unsigned int i;
+
+	for (i = 0; i < VCPUS; i++)
+		ASSERT_EQ(1, msr_set(bench, i, MSR_TSC, value));
+	ASSERT_EQ(0, vcpu_open(&bench->vm, &bench->vcpu[VCPUS], VCPUS));
+	bench->vcpus++;
+	EXPECT_EQ(offset_of(bench, 0), offset_of(bench, VCPUS));
+	ASSERT_EQ(1, msr_set(bench, VCPUS, MSR_TSC, value));
+	EXPECT_EQ(offset_of(bench, 0), offset_of(bench, VCPUS));
+	/* Its own counter, and it is not one of theirs any more. */
+	ASSERT_EQ(1, msr_set(bench, VCPUS, MSR_TSC, 2 * value));
+	EXPECT_NE(offset_of(bench, 0), offset_of(bench, VCPUS));
+	EXPECT_EQ(0, clock_flags(bench) & KVM_CLOCK_TSC_STABLE);
+}
+
 TEST_F(tsc, frequency_of_the_host)
 {
 	int fd = self->bench.vcpu[0].fd;
