@@ -118,14 +118,17 @@ void event_inject(struct vcpu *vcpu)
 	struct vmx_event *event = &vcpu->vmx->event;
 	u32 info = event->info;
 
-	/* Real mode delivers no error codes, and VM entry refuses them (SDM 3C 27.2.1.3). */
+	/*
+	 * Real mode delivers no error codes, and VM entry refuses them, as it refuses
+	 * any bit above 15, which userspace may have set (SDM 3C 27.2.1.3).
+	 */
 	if ((info & INTR_INFO_DELIVER_CODE_MASK) && !(vmread(GUEST_CR0) & X86_CR0_PE))
 		info &= ~INTR_INFO_DELIVER_CODE_MASK;
 	vcpu->stats.injections++;
 	trace_vellum_inject(vcpu, event);
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, info);
 	if (info & INTR_INFO_DELIVER_CODE_MASK)
-		vmwrite(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error);
+		vmwrite(VM_ENTRY_EXCEPTION_ERROR_CODE, (u16)event->error);
 	if (event_has_len(info))
 		vmwrite(VM_ENTRY_INSTRUCTION_LEN, event->len);
 	event->info = 0;

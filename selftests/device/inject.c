@@ -169,6 +169,23 @@ TEST_F(user, exception_with_a_payload)
 	EXPECT_EQ(0, seen.exception.injected);
 }
 
+/* More than an error code's 16 bits: VM entry would refuse it, and the VM be lost. */
+TEST_F(user, error_code_that_is_too_wide)
+{
+	struct kvm_vcpu_events events = {
+		.exception = { .injected = 1, .nr = 13, .has_error_code = 1,
+			       .error_code = 0xffff0000 },
+	};
+	struct kvm_sregs sregs;
+
+	INTR_STEPS(&self->bench, 0, { STEP_TICK });
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &sregs));
+	sregs.idt.limit = 0;
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_SET_SREGS, &sregs));
+	ASSERT_EQ(0, set_events(self->fd, &events));
+	EXPECT_EQ(KVM_EXIT_SHUTDOWN, bench_run(&self->bench, 0)) TH_LOG("no gate to deliver by");
+}
+
 TEST_F(user, triple_fault)
 {
 	struct kvm_vcpu_events events = {
