@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/uaccess.h>
 
+#include "platform/xsave.h"
 #include "uapi/uapi.h"
 
 struct cap {
@@ -25,7 +26,6 @@ static const struct cap caps[] = {
 	{ KVM_CAP_READONLY_MEM, 1 },
 	{ KVM_CAP_NR_MEMSLOTS, SLOTS_MAX },
 	{ KVM_CAP_MULTI_ADDRESS_SPACE, 1 },
-	{ KVM_CAP_NR_VCPUS, VM_MAX_VCPUS },
 	{ KVM_CAP_MAX_VCPUS, VM_MAX_VCPUS },
 	{ KVM_CAP_MAX_VCPU_ID, VM_MAX_VCPU_ID },
 	{ KVM_CAP_HLT, 1 },
@@ -49,6 +49,7 @@ static const struct cap caps[] = {
 	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
 	{ KVM_CAP_BINARY_STATS_FD, 1 },
+	{ KVM_CAP_SYS_ATTRIBUTES, 1 },
 	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },
 	{ KVM_CAP_X86_MSR_FILTER, 1 },
@@ -87,6 +88,8 @@ long cap_value(unsigned long cap)
 		return tsc_can_scale();
 	if (cap == KVM_CAP_XCRS)
 		return boot_cpu_has(X86_FEATURE_XSAVE);
+	if (cap == KVM_CAP_NR_VCPUS)
+		return min_t(unsigned int, num_online_cpus(), VM_MAX_VCPUS);
 	for (i = 0; i < ARRAY_SIZE(caps); i++)
 		if (caps[i].cap == cap)
 			return caps[i].value;
@@ -148,6 +151,20 @@ static long put_msr_list(struct kvm_msr_list __user *user, const u32 *list, u32 
 	return 0;
 }
 
+/* What a guest can have in XCR0, and no other attribute. */
+static long dev_attribute(unsigned int cmd, const struct kvm_device_attr __user *user)
+{
+	struct kvm_device_attr attr;
+
+	if (copy_from_user(&attr, user, sizeof(attr)))
+		return -EFAULT;
+	if (attr.group || attr.attr != KVM_X86_XCOMP_GUEST_SUPP)
+		return -ENXIO;
+	if (cmd == KVM_HAS_DEVICE_ATTR)
+		return 0;
+	return put_user(xsave_supported_xcr0(), (u64 __user *)(unsigned long)attr.addr);
+}
+
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
@@ -173,6 +190,9 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return put_msr_list(user, msr_feature_list, msr_feature_count);
 	case KVM_GET_MSRS:
 		return feature_get_msrs(user);
+	case KVM_HAS_DEVICE_ATTR:
+	case KVM_GET_DEVICE_ATTR:
+		return dev_attribute(cmd, user);
 	default:
 		return -EINVAL;
 	}

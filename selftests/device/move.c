@@ -298,8 +298,18 @@ TEST_F(bad, features_and_capabilities)
 		struct kvm_msrs head;
 		struct kvm_msr_entry entry;
 	} msr = { .head.nmsrs = 1, .entry.index = 0xdeadbeef };
+	struct kvm_device_attr attr = { .attr = KVM_X86_XCOMP_GUEST_SUPP };
+	uint64_t xcr0 = ~0ULL;
 	int dev = self->b.vm.dev;
 
+	EXPECT_EQ(0, kvm_ioctl(dev, KVM_HAS_DEVICE_ATTR, &attr));
+	EXPECT_EQ(-EFAULT, kvm_ioctl(dev, KVM_GET_DEVICE_ATTR, &attr));
+	attr.addr = (uint64_t)&xcr0;
+	EXPECT_EQ(0, kvm_ioctl(dev, KVM_GET_DEVICE_ATTR, &attr));
+	/* x87 and what else there is, or no XSAVE. */
+	EXPECT_TRUE(xcr0 == 0 || (xcr0 & 1));
+	attr.attr = 1;
+	EXPECT_EQ(-ENXIO, kvm_ioctl(dev, KVM_GET_DEVICE_ATTR, &attr));
 	EXPECT_EQ(-E2BIG, kvm_ioctl(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, &list));
 	ASSERT_LT(0, list.head.nmsrs);
 	ASSERT_GE(8, list.head.nmsrs);
