@@ -92,19 +92,14 @@ static void race_end(struct mmu *mmu)
 	write_unlock(&mmu->lock);
 }
 
-/* The GFNs of @slot that [start, end) of the owner's addresses maps; false: none. */
-static bool hva_to_gfns(const struct slot *slot, unsigned long start, unsigned long end,
+/* The GFNs of @slot that [start, end) of the owner's addresses maps; there are some. */
+static void hva_to_gfns(const struct slot *slot, unsigned long start, unsigned long end,
 			gfn_t *first, gfn_t *last)
 {
-	unsigned long slot_end = slot->hva + (slot->npages << PAGE_SHIFT);
-
 	start = max(start, slot->hva);
-	end = min(end, slot_end);
-	if (start >= end)
-		return false;
+	end = min(end - 1, slot_hva_last(slot));
 	*first = slot->base + ((start - slot->hva) >> PAGE_SHIFT);
-	*last = slot->base + ((end - 1 - slot->hva) >> PAGE_SHIFT) + 1;
-	return true;
+	*last = slot->base + ((end - slot->hva) >> PAGE_SHIFT) + 1;
 }
 
 static void zap_slot(struct mmu *mmu, struct slot *slot, gfn_t first, gfn_t last,
@@ -129,16 +124,17 @@ static void zap_hva_range(struct host *host, unsigned long start, unsigned long 
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	struct slots *slots;
 	gfn_t first, last;
-	unsigned int i;
+	struct slot *slot;
+	unsigned int at;
 	int idx;
 
 	idx = srcu_read_lock(&host->srcu);
 	slots = srcu_dereference(host->slots, &host->srcu);
-	for (i = 0; i < slots->nr; i++) {
-		if (!hva_to_gfns(slots->slot[i], start, end, &first, &last))
-			continue;
-		batch.flush |= flush || READ_ONCE(slots->slot[i]->dying);
-		zap_slot(host->mmu, slots->slot[i], first, last, &batch);
+	at = slots_by_hva(slots, end);
+	while ((slot = slots_next_hva(slots, start, &at))) {
+		hva_to_gfns(slot, start, end, &first, &last);
+		batch.flush |= flush || READ_ONCE(slot->dying);
+		zap_slot(host->mmu, slot, first, last, &batch);
 	}
 	srcu_read_unlock(&host->srcu, idx);
 
@@ -170,15 +166,18 @@ static int age_hva_range(struct host *host, unsigned long start, unsigned long e
 	struct mmu *mmu = host->mmu;
 	struct slots *slots;
 	gfn_t first, last;
-	unsigned int i;
+	struct slot *slot;
+	unsigned int at;
 	int idx, young = 0;
 
 	idx = srcu_read_lock(&host->srcu);
 	slots = srcu_dereference(host->slots, &host->srcu);
 	write_lock(&mmu->lock);
-	for (i = 0; i < slots->nr; i++)
-		if (hva_to_gfns(slots->slot[i], start, end, &first, &last))
-			young |= ept_age(mmu, first, last, clear);
+	at = slots_by_hva(slots, end);
+	while ((slot = slots_next_hva(slots, start, &at))) {
+		hva_to_gfns(slot, start, end, &first, &last);
+		young |= ept_age(mmu, first, last, clear);
+	}
 	write_unlock(&mmu->lock);
 	srcu_read_unlock(&host->srcu, idx);
 	return young;

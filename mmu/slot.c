@@ -5,6 +5,13 @@
  */
 #include "mmu/slot.h"
 
+/* A change of the slots, and the order that is being made of them. */
+struct slots_edit {
+	const struct slot *without;
+	struct slot *with;
+	bool hva;
+};
+
 struct slot *slots_find(const struct slots *slots, gfn_t gfn)
 {
 	unsigned int low = 0, high = slots->nr;
@@ -83,12 +90,77 @@ int slots_classify(const struct slots *slots, const struct kvm_userspace_memory_
 	return slots_overlap(slots, base, npages, region->slot) ? -EEXIST : change;
 }
 
+unsigned int slots_by_hva(const struct slots *slots, unsigned long end)
+{
+	unsigned int low = 0, high = slots->nr;
+
+	while (low < high) {
+		unsigned int mid = (low + high) / 2;
+
+		if (slots->by_hva[mid]->hva < end)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct slot *slots_next_hva(const struct slots *slots, unsigned long start, unsigned int *at)
+{
+	while (*at && slots->reach[*at - 1] >= start) {
+		struct slot *slot = slots->by_hva[--*at];
+
+		if (slot_hva_last(slot) >= start)
+			return slot;
+	}
+	return NULL;
+}
+
+/* Two orders of the same slots in one allocation, and behind them how far they reach. */
+static struct slots *slots_alloc(unsigned int nr)
+{
+	size_t each = 2 * sizeof(struct slot *) + sizeof(unsigned long);
+	struct slots *slots = kvzalloc(sizeof(*slots) + nr * each, GFP_KERNEL_ACCOUNT);
+
+	if (slots) {
+		slots->by_hva = slots->slot + nr;
+		slots->reach = (unsigned long *)(slots->by_hva + nr);
+	}
+	return slots;
+}
+
+static u64 slot_key(const struct slot *slot, bool hva)
+{
+	return hva ? slot->hva : slot->base;
+}
+
+/* @from, which is in order, without @without and with @with, to @to.  Returns how many. */
+static unsigned int merge(struct slot **to, struct slot *const *from, unsigned int nr,
+			  const struct slots_edit *change)
+{
+	struct slot *with = change->with;
+	unsigned int i, n = 0;
+
+	for (i = 0; i <= nr; i++) {
+		struct slot *next = i < nr ? from[i] : NULL;
+
+		if (with && (!next || slot_key(next, change->hva) >= slot_key(with, change->hva))) {
+			to[n++] = with;
+			with = NULL;
+		}
+		if (next && next != change->without)
+			to[n++] = next;
+	}
+	return n;
+}
+
 struct slots *slots_change(const struct slots *old, const struct slot *without, struct slot *with)
 {
-	unsigned int i, nr = old->nr + !!with;
-	struct slots *slots;
+	struct slots_edit change = { .without = without, .with = with };
+	struct slots *slots = slots_alloc(old->nr + !!with);
+	unsigned long reach = 0;
+	unsigned int i;
 
-	slots = kvzalloc(sizeof(*slots) + nr * sizeof(slots->slot[0]), GFP_KERNEL_ACCOUNT);
 	if (!slots)
 		return NULL;
 
@@ -96,16 +168,14 @@ struct slots *slots_change(const struct slots *old, const struct slot *without, 
 	memcpy(slots->by_id, old->by_id, sizeof(slots->by_id));
 	if (without)
 		slots->by_id[without->id] = NULL;
-	for (i = 0; i <= old->nr; i++) {
-		struct slot *next = i < old->nr ? old->slot[i] : NULL;
-
-		if (with && (!next || next->base >= with->base)) {
-			slots->slot[slots->nr++] = with;
-			slots->by_id[with->id] = with;
-			with = NULL;
-		}
-		if (next && next != without)
-			slots->slot[slots->nr++] = next;
+	if (with)
+		slots->by_id[with->id] = with;
+	slots->nr = merge(slots->slot, old->slot, old->nr, &change);
+	change.hva = true;
+	merge(slots->by_hva, old->by_hva, old->nr, &change);
+	for (i = 0; i < slots->nr; i++) {
+		reach = max(reach, slot_hva_last(slots->by_hva[i]));
+		slots->reach[i] = reach;
 	}
 	return slots;
 }

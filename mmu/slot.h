@@ -33,7 +33,9 @@ struct slots {
 	u64 generation; /* differs from every other array of this VM */
 	unsigned int nr;
 	struct slot *by_id[SLOTS_MAX];
-	struct slot *slot[]; /* by ascending base; no two overlap */
+	struct slot **by_hva; /* by ascending hva; they may overlap */
+	unsigned long *reach; /* the highest address of the slots up to this one in by_hva */
+	struct slot *slot[];  /* by ascending base; no two overlap */
 };
 
 enum slot_change { SLOT_NOTHING, SLOT_CREATE, SLOT_DELETE, SLOT_MOVE, SLOT_FLAGS };
@@ -59,6 +61,12 @@ static inline unsigned long slot_hva(const struct slot *slot, gfn_t gfn)
 	return slot->hva + ((gfn - slot->base) << PAGE_SHIFT);
 }
 
+/* The last byte's address. */
+static inline unsigned long slot_hva_last(const struct slot *slot)
+{
+	return slot->hva + (slot->npages << PAGE_SHIFT) - 1;
+}
+
 static inline u64 slot_bitmap_words(const struct slot *slot)
 {
 	return (slot->npages + 63) / 64;
@@ -71,6 +79,15 @@ static inline struct slot *slots_by_id(const struct slots *slots, u32 id)
 {
 	return id < SLOTS_MAX ? slots->by_id[id] : NULL;
 }
+
+/*
+ * The slots that map addresses of [@start, @end), one after the other, the
+ * highest hva first: @at is slots_by_hva(slots, end) to begin with, and what
+ * this changes it to.  NULL: there are no more.
+ */
+struct slot *slots_next_hva(const struct slots *slots, unsigned long start, unsigned int *at);
+/* How many slots begin below @end. */
+unsigned int slots_by_hva(const struct slots *slots, unsigned long end);
 
 /*
  * What @region asks for, given what is there.  All that an ioctl's caller can

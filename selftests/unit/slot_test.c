@@ -174,6 +174,55 @@ TEST(find_is_a_linear_search)
 	free_slots(slots);
 }
 
+/* How many slots map addresses of [start, end), by looking at all; each has to be told once. */
+static void check_hva_range(const struct slots *slots, unsigned long start, unsigned long end)
+{
+	unsigned int i, at = slots_by_hva(slots, end), expected = 0, found = 0;
+	unsigned long highest = ~0ul;
+	struct slot *slot;
+
+	for (i = 0; i < slots->nr; i++)
+		expected += slots->slot[i]->hva < end &&
+			    slots->slot[i]->hva + P(slots->slot[i]->npages) > start;
+	while ((slot = slots_next_hva(slots, start, &at))) {
+		CHECK(slot->hva < end && slot->hva + P(slot->npages) > start);
+		CHECK(slot->hva <= highest);
+		highest = slot->hva;
+		found++;
+	}
+	CHECK_EQ(found, expected);
+}
+
+/* Slots whose addresses lie apart, touch, overlap and hold each other, as they come and go. */
+TEST(by_host_address)
+{
+	struct slots *slots = no_slots(), *next;
+	unsigned int round, i;
+
+	check_hva_range(slots, 0, ~0ul);
+	for (round = 0; round < 2000; round++) {
+		u32 id = fixture_rnd() % 24;
+		const struct kvm_userspace_memory_region region = {
+			id, 0, P(id * 64), P(1 + fixture_rnd() % (round % 3 ? 4 : 60)),
+			P(fixture_rnd() % 100),
+		};
+		struct slot *old = slots_by_id(slots, id);
+
+		next = slots_change(slots, old, old ? NULL : slot_alloc(&region));
+		REQUIRE(next);
+		slot_free(old);
+		kvfree(slots);
+		slots = next;
+		for (i = 0; i < 10; i++) {
+			unsigned long start = P(fixture_rnd() % 170);
+
+			check_hva_range(slots, start, start + 1 + fixture_rnd() % P(20));
+		}
+		check_hva_range(slots, 0, ~0ul);
+	}
+	free_slots(slots);
+}
+
 /* Random changes against a plain array; each old array stays what it was. */
 TEST(change_keeps_order_ids_and_the_old_array)
 {
