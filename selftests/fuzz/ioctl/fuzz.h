@@ -137,6 +137,7 @@ unsigned long arg_signal_mask(struct thread *t, struct world *w, int v, const st
 unsigned long arg_attr(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_filter(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_routing(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_mce(struct thread *t, struct world *w, int v, const struct call *call);
 void tame_regs(void *arg);
 void tame_sregs(void *arg);
 
@@ -147,7 +148,7 @@ void mutate(struct rng *rng, void *arg, size_t size);
 uint64_t odd_number(struct rng *rng);
 
 /* guest.c: writes a program for a vCPU and sets its registers to run it. */
-void guest_start(struct thread *t, struct world *w, int v);
+void program_start(struct thread *t, struct world *w, int v);
 
 /* Writes to memory that another thread may take away at any moment; false: it did. */
 bool touch(struct thread *t, void *at, const void *from, size_t size);

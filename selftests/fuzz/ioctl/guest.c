@@ -126,7 +126,7 @@ static void set_mode(struct kvm_sregs *s, enum guest_mode mode, unsigned int rin
 	s->idt.base = 0;
 }
 
-void guest_start(struct thread *t, struct world *w, int v)
+void program_start(struct thread *t, struct world *w, int v)
 {
 	struct kvm_sregs *sregs = (void *)t->scratch;
 	struct kvm_regs *regs = (void *)t->scratch;

@@ -128,3 +128,24 @@ unsigned long arg_routing(struct thread *t, struct world *w, int v, const struct
 	}
 	return place(t, routing, sizeof(*routing));
 }
+
+/* KVM_X86_SETUP_MCE: banks and abilities; KVM_X86_SET_MCE: an event in one of them. */
+unsigned long arg_mce(struct thread *t, struct world *w, int v, const struct call *call)
+{
+	struct rng *rng = &t->rng;
+	struct kvm_x86_mce *mce = (void *)t->scratch;
+	uint64_t *cap = (void *)t->scratch;
+
+	if (call->nr == KVM_X86_SETUP_MCE) {
+		*cap = one_in(rng, 8) ? odd_number(rng) : 1 + rng_below(rng, 32);
+		if (one_in(rng, 2))
+			*cap |= 0x100; /* MCG_CTL_P */
+		return place(t, cap, sizeof(*cap));
+	}
+	*mce = (struct kvm_x86_mce){
+		.status = 1UL << 63 | (uint64_t)rng_below(rng, 64) << 57 | rng_below(rng, 0x10000),
+		.addr = odd_number(rng), .misc = odd_number(rng),
+		.mcg_status = rng_below(rng, 8), .bank = one_in(rng, 8) ? odd_number(rng) : 0,
+	};
+	return place(t, mce, sizeof(*mce));
+}

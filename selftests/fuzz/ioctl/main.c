@@ -19,11 +19,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
 #include "fuzz.h"
 
+#define FAILING		"ioctl_fuzz: allocations fail on purpose\n" /* testbed/lib/dmesg.py knows it */
 #define KICK_US		1000
 #define SUCCESS_SHARE	40	/* percent of all calls */
 
@@ -36,17 +38,19 @@ static _Atomic unsigned int running;
 static __thread struct thread *self;
 static unsigned int tests, failed;
 
-static void on_fault(int signal)
+static void on_fault(int number, siginfo_t *info, void *context)
 {
-	if (!self || !self->touching) {
-		static const char text[] = "# the fuzzer itself faulted\n";
+	char text[100];
+	int length;
 
-		if (write(1, text, sizeof(text) - 1) < 0)
-			_exit(99);
-		raise(signal);
-		_exit(98);
-	}
-	siglongjmp(self->fault, 1);
+	if (self && self->touching)
+		siglongjmp(self->fault, 1);
+	length = snprintf(text, sizeof(text), "# the fuzzer itself faulted at %p, at work at %#llx\n",
+			  info->si_addr,
+			  ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]);
+	if (write(1, text, length) != length)
+		_exit(99);
+	signal(number, SIG_DFL); /* and it comes again */
 }
 
 static void on_kick(int signal)
@@ -56,10 +60,9 @@ static void on_kick(int signal)
 
 static void set_handlers(void)
 {
-	struct sigaction fault = { .sa_handler = on_fault, .sa_flags = SA_RESETHAND | SA_NODEFER };
+	struct sigaction fault = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
 	struct sigaction kick = { .sa_handler = on_kick };
 
-	fault.sa_flags &= ~SA_RESETHAND;
 	sigaction(SIGSEGV, &fault, NULL);
 	sigaction(SIGBUS, &fault, NULL);
 	sigaction(SIGUSR1, &kick, NULL);
@@ -118,6 +121,18 @@ static void kick_until_done(void)
 	sched_setscheduler(0, SCHED_OTHER, &first);
 }
 
+/*
+ * A restartable sequence that cannot be written back is answered with a SIGSEGV:
+ * where failures will be asked for the C library is to do without them.
+ */
+static void without_rseq(char **argv)
+{
+	if (access("/proc/self/fail-nth", W_OK) || getenv("GLIBC_TUNABLES"))
+		return;
+	setenv("GLIBC_TUNABLES", "glibc.pthread.rseq=0", 1);
+	execv("/proc/self/exe", argv);
+}
+
 /* Any allocation may fail, and nothing is said of it: a back-trace would look like a report. */
 static void prepare_failures(void)
 {
@@ -133,6 +148,11 @@ static void prepare_failures(void)
 
 	if (access("/proc/self/fail-nth", W_OK))
 		return;
+	/* What the kernel says of allocations that failed is no report from here on. */
+	fd = open("/dev/kmsg", O_WRONLY);
+	if (fd < 0 || write(fd, FAILING, sizeof(FAILING) - 1) < 0)
+		printf("# the kernel's log cannot be told that allocations will fail\n");
+	close(fd);
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
 		fd = open(path, O_WRONLY);
@@ -211,7 +231,7 @@ static uint64_t print_call(unsigned int call)
 
 static void judge_calls(void)
 {
-	uint64_t made = 0, good = 0;
+	uint64_t made = 0, good = 0, dead = 0;
 	bool each = true;
 	unsigned int i;
 
@@ -219,10 +239,12 @@ static void judge_calls(void)
 	for (i = 0; i < nr_calls; i++) {
 		made += all_of(i);
 		good += print_call(i);
+		dead += tally(i, EIO);
 	}
 	printf("# %-36s %7lu %7lu  %lu %%\n", "all", made, good, good * 100 / made);
 	verdict(made >= calls_each * nr_threads, "as many calls as were asked for");
 	verdict(good * 100 >= made * SUCCESS_SHARE, "most calls did something");
+	verdict(!dead, "no VM had to be given up (EIO)");
 	for (i = 0; i < nr_calls; i++) {
 		if (!offered(i) || tally(i, 0))
 			continue;
@@ -298,6 +320,7 @@ int main(int argc, char **argv)
 		else
 			return usage();
 	}
+	without_rseq(argv);
 	if (i != (unsigned int)argc || !nr_threads || nr_threads > WORLDS || !total)
 		return usage();
 	calls_each = (total + nr_threads - 1) / nr_threads;

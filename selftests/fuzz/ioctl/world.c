@@ -172,6 +172,8 @@ void world_build(struct thread *t, struct world *w)
 		enable(t, w, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 1 | one_in(rng, 2) << 1);
 	if (one_in(rng, 3))
 		do_ioctl(t, KVM_CREATE_IRQCHIP, ON_VM, w->vm, 0);
+	if (one_in(rng, 3))
+		do_ioctl(t, KVM_SET_BOOT_CPU_ID, ON_VM, w->vm, rng_below(rng, 2));
 	memset(t->scratch, 0, 8);
 	if (one_in(rng, 2))
 		do_ioctl(t, KVM_SET_IDENTITY_MAP_ADDR, ON_VM, w->vm, (unsigned long)t->scratch);
@@ -182,7 +184,7 @@ void world_build(struct thread *t, struct world *w)
 		if (i && one_in(rng, 4))
 			continue;
 		add_vcpu(t, w, i);
-		guest_start(t, w, i);
+		program_start(t, w, i);
 	}
 }
 
