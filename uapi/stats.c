@@ -35,10 +35,12 @@ struct stat_row {
 		name, KVM_STATS_TYPE_CUMULATIVE, FIELD(exits) + EXIT_REASON_##reason, 1 \
 	}
 
-/* Exits that have no name of their own are in exits_other, which fill_vcpu() works out. */
+/* fill_vcpu() works out those without a counter; exits_other are those without a name. */
 static const struct stat_row vcpu_rows[] = {
 	{ "exits", KVM_STATS_TYPE_CUMULATIVE, FIELD(exits), STAT_EXIT_OTHER + 1 },
 	{ "exits_other", KVM_STATS_TYPE_CUMULATIVE, 0, 0 },
+	{ "ring_records", KVM_STATS_TYPE_CUMULATIVE, 0, 0 }, /* modulo 2^32, as the ring's head */
+	{ "ring_used", KVM_STATS_TYPE_INSTANT, 0, 0 },
 	EXIT("exits_exception", EXCEPTION_NMI),
 	EXIT("exits_intr", EXTERNAL_INTERRUPT),
 	EXIT("exits_triple_fault", TRIPLE_FAULT),
@@ -78,9 +80,10 @@ static const struct stat_row vcpu_rows[] = {
 	VCPU("tlb_flushes", tlb_flushes),
 	VCPU("requests", requests),
 	VCPU("injections", injections),
+	VCPU("sleeps", sleeps),
 };
 
-enum { STAT_EXITS, STAT_EXITS_OTHER }; /* their rows in it */
+enum { STAT_EXITS, STAT_EXITS_OTHER, STAT_RING_RECORDS, STAT_RING_USED }; /* their rows in it */
 
 static_assert(ARRAY_SIZE(vcpu_rows) <= STATS_MAX);
 static_assert(STAT_EXIT_OTHER > EXIT_REASON_TDCALL_INSN);
@@ -156,6 +159,8 @@ static void fill_vcpu(const struct vcpu *vcpu, u64 *value)
 	/* The vCPU may have counted meanwhile: named last, and so not less. */
 	value[STAT_EXITS] = max(value[STAT_EXITS], named);
 	value[STAT_EXITS_OTHER] = value[STAT_EXITS] - named;
+	value[STAT_RING_RECORDS] = READ_ONCE(vcpu->ring.head);
+	value[STAT_RING_USED] = ring_used(&vcpu->ring);
 }
 
 static void fill_vm(const struct vm *vm, u64 *value)

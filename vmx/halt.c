@@ -27,6 +27,7 @@ int halt_wait(struct vcpu *vcpu, bool (*due)(struct vcpu *vcpu))
 			ret = -EINTR;
 			break;
 		}
+		vcpu->stats.sleeps++;
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);

@@ -25,6 +25,7 @@ struct vcpu_stats {
 	u64 tlb_flushes;
 	u64 requests; /* times that other threads' requests were taken up */
 	u64 injections;
+	u64 sleeps; /* in KVM_RUN: halted, or waiting to be started */
 };
 
 /* Of a VM: under slots_lock, but for kicks. */

@@ -4,6 +4,9 @@
  * and each count is what the guest did.
  */
 #include <kselftest_harness.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/time.h>
 
 #include "../../tools/lib/stats.h"
 #include "../guest/counts.h"
@@ -61,7 +64,7 @@ static const char * const exit_names[] = {
 static const char * const other_names[] = {
 	"exits", "ept_faults", "faults_mapped", "faults_restored", "faults_emulated",
 	"faults_retried", "mmio", "pml_drains", "pml_entries", "ring_full", "tlb_flushes",
-	"requests", "injections",
+	"requests", "injections", "sleeps", "ring_records", "ring_used",
 };
 
 static const char * const vm_names[] = {
@@ -262,13 +265,49 @@ TEST(ring)
 	while (ring_next(&bench.vcpu[0], &entry))
 		n++;
 	ASSERT_LT(0, n);
+	EXPECT_EQ(n, get(&vcpu, "ring_records"));
+	EXPECT_EQ(n, get(&vcpu, "ring_used"));
 	ASSERT_EQ(n, vm_reset_rings(&bench.vm));
+	EXPECT_EQ(n, get(&vcpu, "ring_records"));
+	EXPECT_EQ(0, get(&vcpu, "ring_used"));
 	EXPECT_EQ(1, get(&vm, "ring_resets"));
 	EXPECT_EQ(n, get(&vm, "ring_reset_entries"));
 	ASSERT_EQ(0, vm_reset_rings(&bench.vm));
 	EXPECT_EQ(2, get(&vm, "ring_resets"));
 	EXPECT_EQ(n, get(&vm, "ring_reset_entries"));
 	stats_close(&vm);
+	stats_close(&vcpu);
+	bench_close(&bench);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* HLT with a local APIC is one exit, and sleeps in the kernel until a signal comes. */
+TEST(halts)
+{
+	const struct bench_config config = { .vcpus = 1, .irqchip = true };
+	const struct itimerval often = { .it_value.tv_usec = 20000, .it_interval.tv_usec = 20000 };
+	const struct itimerval never = { 0 };
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct stats vcpu;
+	struct bench bench;
+
+	if (kvm_device_is_kvm())
+		SKIP(return, "KVM's statistics have other names");
+	ASSERT_EQ(0, bench_open(&bench, &config));
+	ASSERT_EQ(0, stats_open(&vcpu, bench.vcpu[0].fd));
+	BENCH_LOAD(&bench, hlt);
+	ASSERT_EQ(0, bench_start(&bench, 0));
+	EXPECT_EQ(0, get(&vcpu, "sleeps"));
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
+	EXPECT_EQ(-EINTR, bench_run(&bench, 0));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
+	EXPECT_EQ(1, get(&vcpu, "exits_hlt"));
+	EXPECT_LE(1, get(&vcpu, "sleeps"));
 	stats_close(&vcpu);
 	bench_close(&bench);
 }
