@@ -89,7 +89,7 @@ int steal_set_msr(struct vcpu *vcpu, u64 value)
 	if (!sched_info_on() || (value & KVM_STEAL_RESERVED_MASK) ||
 	    value >> vcpu->cpuid.maxphyaddr)
 		return -EINVAL;
-	/* The old page was last told that the vCPU runs; the new one is to be told anything at all. */
+	/* The old page has its record; the new one is written, whatever there is to tell. */
 	steal_end(vcpu);
 	steal->thread = NULL;
 	steal->msr = value;

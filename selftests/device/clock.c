@@ -213,7 +213,7 @@ TEST_F(clock, moves_to_another_vm)
 	to = get_clock(&other.vm);
 	passed = to.clock - from.clock;
 	EXPECT_GT(5 * NS_PER_SEC, passed);
-	offset += (unsigned __int128)passed * khz / 1000000 - (to.host_tsc - from.host_tsc);
+	offset += (__uint128_t)passed * khz / 1000000 - (to.host_tsc - from.host_tsc);
 	for (i = 0; i < VCPUS; i++)
 		ASSERT_EQ(0, tsc_attr(&other, i, KVM_SET_DEVICE_ATTR, &offset));
 	ASSERT_EQ(0, start_clocks(&other));
@@ -223,7 +223,7 @@ TEST_F(clock, moves_to_another_vm)
 	EXPECT_GT(left + 5 * NS_PER_SEC, ns);
 	EXPECT_LT(tsc_left, tsc);
 	/* Both moved by the same, but for what the rounding of two clocks makes. */
-	passed = (unsigned __int128)(tsc - tsc_left) * 1000000 / khz;
+	passed = (__uint128_t)(tsc - tsc_left) * 1000000 / khz;
 	EXPECT_GT(ns - left + 10000, passed);
 	EXPECT_LT(ns - left, passed + 10000);
 	for (i = 0; i < VCPUS; i++)
@@ -367,7 +367,7 @@ TEST_F(clock, bad_places)
 	uint64_t value;
 	unsigned int i;
 
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		EXPECT_EQ(0, msr_set(&self->bench, 0, MSR_SYSTEM_TIME, bad[i])) TH_LOG("%u", i);
 		EXPECT_EQ(0, msr_set(&self->bench, 0, MSR_SYSTEM_TIME_OLD, bad[i]));
 	}

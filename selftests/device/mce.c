@@ -52,7 +52,8 @@ static int set_tables(struct bench *bench)
 	gdt[1] = 0x00af9b000000ffff;
 	gdt[2] = 0x00cf93000000ffff;
 	gate += 2 * MC_VECTOR;
-	gate[0] = (uint64_t)HANDLER_GPA >> 16 << 48 | 0x8e00ull << 32 | 8 << 16 | (HANDLER_GPA & 0xffff);
+	gate[0] = (uint64_t)HANDLER_GPA >> 16 << 48 | 0x8e00ull << 32 | 8 << 16 |
+		  (HANDLER_GPA & 0xffff);
 	gate[1] = 0;
 	memcpy(bench_low(bench, HANDLER_GPA), guest_machine_check,
 	       guest_machine_check_end - guest_machine_check);

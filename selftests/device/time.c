@@ -56,7 +56,7 @@ uint64_t clock_page_ns(const struct clock_page *page, uint64_t tsc)
 	uint64_t ticks = tsc - page->tsc_timestamp;
 
 	ticks = page->shift < 0 ? ticks >> -page->shift : ticks << page->shift;
-	return page->system_time + (uint64_t)((unsigned __int128)ticks * page->mul >> 32);
+	return page->system_time + (uint64_t)((__uint128_t)ticks * page->mul >> 32);
 }
 
 int time_clock(struct bench *bench, unsigned int i, uint64_t gpa, uint64_t *ns)

@@ -63,7 +63,7 @@ static int get_khz(int fd)
 /* The guest's RDTSCP lies between two of ours, at this ratio and offset. */
 static bool reads(struct bench *bench, unsigned int i, uint64_t khz, uint64_t host_khz)
 {
-	unsigned __int128 ratio = ((unsigned __int128)khz << 48) / host_khz;
+	__uint128_t ratio = ((__uint128_t)khz << 48) / host_khz;
 	uint64_t offset = offset_of(bench, i), before, after, guest;
 	unsigned int aux;
 
