@@ -42,6 +42,8 @@ void debug_load_guest(const struct vcpu_vmx *vmx)
 {
 	const u64 *db = own_breakpoints(vmx) ? vmx->debug_db : vmx->db;
 
+	/* The host's breakpoints must not be at the guest's addresses, not even until the entry. */
+	set_debugreg(0UL, 7);
 	set_debugreg(db[0], 0);
 	set_debugreg(db[1], 1);
 	set_debugreg(db[2], 2);
@@ -135,6 +137,9 @@ int exit_dr_access(struct vcpu *vcpu)
 			return ENTER_AGAIN;
 		}
 	}
+	/* The guest goes on in the same burst. */
+	if (unlikely(debug_in_use(vcpu->vmx)))
+		debug_load_guest(vcpu->vmx);
 	skip_insn(vcpu);
 	return ENTER_AGAIN;
 }

@@ -11,6 +11,7 @@
 
 DECLARE_GUEST(steps);
 DECLARE_GUEST(int3);
+DECLARE_GUEST(own_breakpoint);
 
 #define AT(program, label)	(CODE_GPA + (uint64_t)(label - guest_##program))
 #define DB_VECTOR		1
@@ -164,6 +165,17 @@ TEST_F(debug, debug_registers_are_the_guests)
 	EXPECT_EQ(1, MBOX(&self->bench, 0, VALUE));
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_DEBUGREGS, &get));
 	EXPECT_EQ(0, memcmp(&set, &get, sizeof(set)));
+}
+
+/* The guest's own are in force from its next instruction on, without an exit to userspace. */
+TEST_F(debug, guests_own_breakpoint)
+{
+	BENCH_LOAD(&self->bench, own_breakpoint);
+	EXPECT_EQ(KVM_EXIT_IO, bench_run(&self->bench, 0));
+	ASSERT_EQ(0, bench_start(&self->bench, 0));
+	MBOX(&self->bench, 0, COUNT) = 1;
+	EXPECT_EQ(KVM_EXIT_SHUTDOWN, bench_run(&self->bench, 0)) TH_LOG("#DB, and no IDT");
+	EXPECT_EQ(0x77, MBOX(&self->bench, 0, VALUE));
 }
 
 TEST_F(debug, refused)

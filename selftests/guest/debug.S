@@ -31,3 +31,19 @@ GUEST int3
 	out	%al, $PORT_DONE
 	hlt
 GUEST_END int3
+
+/* Watches its own writes to VALUE if COUNT says so, and has no handler for what comes of it. */
+GUEST own_breakpoint
+	.code32
+	lea	MBOX_VALUE(%ebp), %eax
+	mov	%eax, %dr0
+	mov	$0x400, %eax
+	cmpl	$0, MBOX_COUNT(%ebp)
+	je	1f
+	mov	$0xd0402, %eax
+1:	mov	%eax, %dr7
+	movl	$0x77, MBOX_VALUE(%ebp)
+	nop
+	out	%al, $PORT_DONE
+	hlt
+GUEST_END own_breakpoint
