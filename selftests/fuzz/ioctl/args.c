@@ -110,7 +110,8 @@ unsigned long arg_number(struct thread *t, struct world *w, int v, const struct 
 	case KVM_SET_TSS_ADDR:
 		return one_in(&t->rng, 3) ? odd_number(&t->rng) : rng_below(&t->rng, 1 << 20) << 12;
 	case KVM_SET_TSC_KHZ:
-		return one_in(&t->rng, 3) ? odd_number(&t->rng) : 100000 + rng_below(&t->rng, 100000);
+		return one_in(&t->rng, 3) ? odd_number(&t->rng) :
+					    100000 + rng_below(&t->rng, 100000);
 	case KVM_SET_BOOT_CPU_ID:
 		return one_in(&t->rng, 4) ? odd_number(&t->rng) : rng_below(&t->rng, 4);
 	default:

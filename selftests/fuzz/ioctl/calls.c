@@ -17,7 +17,8 @@
 
 #define DEVICE(NAME, CAP, WEIGHT, ARG)	{ #NAME, NAME, ON_DEVICE, CAP, WEIGHT, ARG, 0, NULL }
 #define VM(NAME, CAP, WEIGHT, ARG)	{ #NAME " (VM)", NAME, ON_VM, CAP, WEIGHT, ARG, 0, NULL }
-#define VCPU(NAME, CAP, WEIGHT, ARG)	{ #NAME " (vCPU)", NAME, ON_VCPU, CAP, WEIGHT, ARG, 0, NULL }
+#define VCPU(NAME, CAP, WEIGHT, ARG) \
+	{ #NAME " (vCPU)", NAME, ON_VCPU, CAP, WEIGHT, ARG, 0, NULL }
 /* A pair: what GET gives is what SET takes. */
 #define STATE(NAME, CAP, WEIGHT, TAME) \
 	{ "KVM_GET_" #NAME, KVM_GET_##NAME, ON_VCPU, CAP, WEIGHT, arg_state, 0, NULL }, \
@@ -53,7 +54,8 @@ const struct call calls[] = {
 	VM(KVM_SET_GSI_ROUTING, KVM_CAP_IRQ_ROUTING, 6, arg_routing),
 	{ "KVM_IRQ_LINE (VM)", KVM_IRQ_LINE, ON_VM, NOBODY, 4, arg_state, 0, NULL },
 	{ "KVM_SIGNAL_MSI (VM)", KVM_SIGNAL_MSI, ON_VM, KVM_CAP_SIGNAL_MSI, 6, arg_state, 0, NULL },
-	{ "KVM_GET_CLOCK (VM)", KVM_GET_CLOCK, ON_VM, KVM_CAP_ADJUST_CLOCK, 10, arg_state, 0, NULL },
+	{ "KVM_GET_CLOCK (VM)", KVM_GET_CLOCK, ON_VM, KVM_CAP_ADJUST_CLOCK, 10, arg_state,
+	  0, NULL },
 	{ "KVM_SET_CLOCK (VM)", KVM_SET_CLOCK, ON_VM, KVM_CAP_ADJUST_CLOCK, 10, arg_state,
 	  KVM_GET_CLOCK, NULL },
 	VM(KVM_X86_SET_MSR_FILTER, KVM_CAP_X86_MSR_FILTER, 10, arg_filter),

@@ -41,7 +41,7 @@
 #define TABLES_AT	0x4000UL		/* in there: page tables for long mode */
 #define DATA_AT		0x800000UL
 #define DATA_SIZE	0x400000UL
-#define SCRATCH_AT	0x2000000UL		/* the owner's: arguments, then a page that is not there */
+#define SCRATCH_AT	0x2000000UL		/* the owner's: arguments, then nothing */
 #define SCRATCH_SIZE	0x400000UL
 #define READONLY_AT	(SCRATCH_AT - 0x100000UL)
 
@@ -85,7 +85,8 @@ struct thread {
 };
 
 struct call;
-typedef unsigned long (*make_arg)(struct thread *t, struct world *w, int v, const struct call *call);
+typedef unsigned long (*make_arg)(struct thread *t, struct world *w, int v,
+				  const struct call *call);
 
 struct call {
 	const char *name;
@@ -107,7 +108,7 @@ extern unsigned int nr_threads;
 extern int device;
 extern uint32_t msr_list[MSRS_MAX], nr_msrs;
 
-/* The calls themselves: counted, and now and then with an allocation that fails. -errno or result. */
+/* The calls themselves, counted; now and then with an allocation that fails. -errno or result. */
 long do_call(struct thread *t, const struct call *call, int fd, unsigned long arg);
 long do_ioctl(struct thread *t, unsigned long nr, enum fd_kind on, int fd, unsigned long arg);
 /* One call picked by weight, on a world picked at random. */

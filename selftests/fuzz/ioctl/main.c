@@ -25,7 +25,8 @@
 
 #include "fuzz.h"
 
-#define FAILING		"ioctl_fuzz: allocations fail on purpose\n" /* testbed/lib/dmesg.py knows it */
+/* testbed/lib/dmesg.py knows it. */
+#define FAILING		"ioctl_fuzz: allocations fail on purpose\n"
 #define KICK_US		1000
 #define SUCCESS_SHARE	40	/* percent of all calls */
 
@@ -45,7 +46,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
 	if (self && self->touching)
 		siglongjmp(self->fault, 1);
-	length = snprintf(text, sizeof(text), "# the fuzzer itself faulted at %p, at work at %#llx\n",
+	length = snprintf(text, sizeof(text), "# the fuzzer itself faulted at %p, in code at %#llx\n",
 			  info->si_addr,
 			  ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]);
 	if (write(1, text, length) != length)

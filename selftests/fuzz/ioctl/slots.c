@@ -23,7 +23,8 @@ static uint64_t any_gpa(struct rng *rng)
 		gpa = one_in(rng, 8) ? odd_number(rng) : 0x200000UL * (1 + rng_below(rng, 64));
 		break;
 	default:
-		gpa = FUZZ_DATA_GPA + rng_below(rng, 24) * 0x200000UL + rng_below(rng, 3) * 0x1000UL;
+		gpa = FUZZ_DATA_GPA + rng_below(rng, 24) * 0x200000UL;
+		gpa += rng_below(rng, 3) * 0x1000UL;
 	}
 	/* Below 1 MiB and at the reset vector a vCPU could begin with IF clear. */
 	if (gpa < 0x200000 || (gpa >= 0xf0000000 && gpa < 0x100000000UL))
