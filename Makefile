@@ -16,6 +16,8 @@ help:
 	@echo '  make run      set up, build, and migrate a running guest in the test machine'
 	@echo '  make test     set up, build, and run every test; JOBS="device-* unit" for some,'
 	@echo '                testbed/suite --list names them'
+	@echo '  make test-debug  some of it under a kernel with KASAN, lockdep and the like, which is'
+	@echo '                built first (ten minutes and more)'
 	@echo '  make check    the static checks alone; make format does what one of them wants'
 	@echo '  make shell    a prompt in the test machine with the module loaded'
 	@echo '  make load     load the module on this machine, if its CPU and kernel allow it'
@@ -42,7 +44,7 @@ setup-test:
 # Each kernel's stands in a directory of its own.
 module: module-$(KERNEL)
 
-module-6.1 module-6.12: module-%:
+module-6.1 module-6.12 module-debug: module-%:
 	@testbed/setup --kernel $*
 	$(call say,building build/vellum-$*/vellum.ko for $(call print,release,$*))
 	@testbed/build $(call print,headers,$*) $B/vellum-$*
@@ -89,6 +91,9 @@ run: module tools
 test: setup-test
 	@testbed/suite $(JOBS)
 
+test-debug: setup-test
+	@testbed/suite -j 1 --jobs testbed/debug/jobs $(JOBS)
+
 check: setup-test
 	@testbed/check
 
@@ -118,5 +123,5 @@ deb: setup
 clean:
 	rm -rf $B
 
-.PHONY: help setup setup-test module module-6.1 module-6.12 tools device trace fuzz-ioctl bench-program \
-	bench bench-6.1 bench-6.12 run test check format shell load unload install uninstall deb clean
+.PHONY: help setup setup-test module module-6.1 module-6.12 module-debug tools device trace fuzz-ioctl bench-program \
+	bench bench-6.1 bench-6.12 run test test-debug check format shell load unload install uninstall deb clean

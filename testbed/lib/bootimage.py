@@ -13,6 +13,7 @@ import lzma
 import struct
 import subprocess
 import sys
+import zlib
 
 BLOCK = 0x20000         # what Bochs hands out guest memory in
 PARAMS = 0x800000       # boot_params; the same address stands in boot/rom.S
@@ -45,7 +46,9 @@ def payload(bzimage):
         return done.stdout
     if packed[:6] == b'\xfd7zXZ\0':
         return lzma.LZMADecompressor().decompress(packed)
-    raise ImageError('its payload is packed with something other than xz or zstd')
+    if packed[:2] == b'\x1f\x8b':
+        return zlib.decompress(packed, wbits=31)
+    raise ImageError('its payload is packed with something other than xz, zstd or gzip')
 
 
 def flatten(elf):

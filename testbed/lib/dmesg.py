@@ -17,22 +17,32 @@ REPORT = re.compile(
 BENIGN = re.compile(
     # its XSAVE leaf disagrees with what the kernel adds up (6.1, 6.12)
     r'WARNING: CPU: 0 PID: 0 at arch/x86/kernel/fpu/xstate\.c:\d+ fpu__init_system_xstate\+|'
-    # its CPUID shows hyper-threads and one logical processor (6.12)
-    r'WARNING: CPU: 0 PID: 0 at arch/x86/kernel/cpu/topology_common\.c:\d+ parse_legacy\+')
+    # its CPUID shows hyper-threads and one logical processor (6.12; the debug kernel)
+    r'WARNING: CPU: 0 PID: 0 at arch/x86/kernel/cpu/topology_common\.c:\d+ parse_legacy\+|'
+    r'UBSAN: shift-out-of-bounds in (?:\S*/)?arch/x86/kernel/apic/apic_flat_64\.c:')
 BENIGN_LINE = re.compile(r'RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable')
-END = re.compile(r'---\[ end trace ')
+END = re.compile(r'---\[ end trace |\] ={80}$')
+
+# Once a program has said that it makes allocations fail, the kernel's remark on one
+# that did, which has a back-trace, is no report.
+FAILING = re.compile(r'ioctl_fuzz: allocations fail on purpose$')
+FAILED = re.compile(r': page allocation failure: order:|: vmalloc error: size \d+')
+FAILED_END = re.compile(r'\]  </TASK>$')
 
 UNLOADED = re.compile(r'vellum: unloaded, objects:((?: \w+=\d+)+)\s*$')
 
 
 def reports(log):
     """The lines of a kernel log that are reports, the known ones of Bochs left out."""
-    found, in_benign = [], False
+    found, until, failing = [], None, False
     for line in log.splitlines():
-        if in_benign:
-            in_benign = not END.search(line)
+        failing = failing or FAILING.search(line)
+        if until:
+            until = None if until.search(line) else until
         elif BENIGN.search(line):
-            in_benign = True
+            until = END
+        elif failing and FAILED.search(line):
+            until = FAILED_END
         elif REPORT.search(line) and not BENIGN_LINE.search(line):
             found.append(line)
     return found
