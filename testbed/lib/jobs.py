@@ -14,9 +14,9 @@ and one of
   host      a command to run on this machine
   machine   arguments of testbed/machine, to run in one boot one of
     programs  files that match these patterns
-    list      a list such as selftests/conformance/list; lines for other cpus and
-              mem than the job's are passed over; "directory" is a command that
-              prints where the programs are
+    list      a list such as selftests/conformance/list, which names every program
+              there is; lines for other cpus and mem than the job's are passed
+              over; "directory" is a command that prints where the programs are
     script    a script for the guest's shell
   args      arguments for each program
   limit     guest seconds for each program (40)
@@ -40,12 +40,18 @@ class JobError(Exception):
 
 @dataclasses.dataclass
 class Program:
-    """One program of a machine job; skip is the reason why it is left out, or ''."""
+    """One program of a machine job.
+
+    skip is the reason why it is left out, fail why it is known to fail, or '';
+    must_run: it may not skip itself.
+    """
     label: str
     path: str = ''
     name: str = ''
     args: list = dataclasses.field(default_factory=list)
     skip: str = ''
+    fail: str = ''
+    must_run: bool = False
 
 
 class Job:
@@ -98,23 +104,35 @@ class Job:
                               stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             raise JobError(f'{self.text("directory")} failed:\n{done.stderr}')
-        found = []
+        directory = done.stdout.strip()
         with open(self.text('list'), encoding='ascii') as f:
-            for line in f:
-                words = line.split()
-                if not words or words[0].startswith('#'):
-                    continue
-                test, cpus = words[:2]
-                if cpus == 'skip':
-                    found.append(Program(test, skip=' '.join(words[2:])))
-                    continue
-                if self.values['cpus'] not in cpus.split(',') or self.values['mem'] != words[2]:
-                    continue
-                path = os.path.join(done.stdout.strip(), test)
-                if not os.path.isfile(path):
-                    raise JobError(f'there is no program {path}')
-                found.append(Program('_'.join([test.replace('/', '.')] + words[3:]), path, test, words[3:]))
-        return found
+            rows = [words for words in map(str.split, f) if words and not words[0].startswith('#')]
+        named = {words[0] for words in rows}
+        there = set(programs_below(directory))
+        if named != there:
+            raise JobError(f'{self.text("list")} does not name {sorted(there - named)} and names '
+                           f'{sorted(named - there)}, which are not there')
+        return [p for p in (self._row(directory, words) for words in rows) if p]
+
+    def _row(self, directory, words):
+        """The program of one line of a list; None if it is for another machine."""
+        test, how = words[:2]
+        path, label = os.path.join(directory, test), test.replace('/', '.')
+        if how in ('skip', 'fail'): # told once
+            here = (self.values['cpus'], self.values['mem']) == ('1', '512')
+            return Program(label, path, test, **{how: ' '.join(words[2:])}) if here else None
+        if self.values['cpus'] not in how.split(',') or self.values['mem'] != words[2]:
+            return None
+        return Program('_'.join([label] + words[3:]), path, test, words[3:], must_run=True)
+
+
+def programs_below(directory):
+    """The names of all programs below a directory."""
+    for at, _, files in os.walk(directory):
+        for name in files:
+            path = os.path.join(at, name)
+            if os.access(path, os.X_OK):
+                yield os.path.relpath(path, directory)
 
 
 def parse(path):

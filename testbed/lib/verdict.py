@@ -85,6 +85,19 @@ def judge(name, status, lines, kind):
     return by_status(name, status, lines, kind)
 
 
+def held_to(results, program):
+    """The results of a program of which more is known: that it runs, or that it fails."""
+    if program.fail:
+        name = results[0].name
+        if any(r.verdict == FAIL for r in results):
+            return [Result(name, SKIP, f'fails as it is known to: {program.fail}')]
+        return [Result(name, FAIL, 'it is known to fail and did not: move it in the list')]
+    if not program.must_run:
+        return results
+    return [Result(r.name, FAIL, f'it was to run and skipped: {r.reason}') if r.verdict == SKIP else r
+            for r in results]
+
+
 def split(lines):
     """Yields (program, exit status, its lines) of output with BEGIN and END lines.
 
