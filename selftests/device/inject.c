@@ -158,7 +158,7 @@ TEST_F(user, exception_with_a_payload)
 	EXPECT_EQ(events.exception_payload, seen.exception_payload);
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &sregs));
 	EXPECT_EQ(0, sregs.cr2);
-	/* The handler of the tests takes no error code off: it ends in a fault, and that is enough. */
+	/* The tests' handler takes no error code off: it ends in a fault, and that is enough. */
 	bench_mbox(&self->bench, 0)[INTR_HOOK / 4] = 14;
 	ASSERT_TRUE(intr_run(&self->bench, 0));
 	ASSERT_TRUE(intr_ticked(&self->bench, 0));
@@ -283,7 +283,8 @@ TEST_F(storm, every_delivery_is_interrupted)
 		   STEP_X2(APIC_LVT_TIMER, 0x20051), STEP_X2(APIC_INITIAL, 300000),
 		   { STEP_STORM, STORM_PAGES, 0x41, stack }, STEP_X2(APIC_INITIAL, 0),
 		   { STEP_STORM, STORM_PAGES, 0x42, stack },
-		   { STEP_RDMSR, X2APIC(APIC_ISR + 0x20) }, { STEP_RDMSR, X2APIC(APIC_IRR + 0x20) });
+		   { STEP_RDMSR, X2APIC(APIC_ISR + 0x20) },
+		   { STEP_RDMSR, X2APIC(APIC_IRR + 0x20) });
 	ASSERT_TRUE(intr_run(&self->bench, 0));
 	ASSERT_TRUE(bench_done(&self->bench, 0));
 	EXPECT_EQ(STORM_PAGES, intr_count(&self->bench, 0, 0x41));

@@ -158,10 +158,8 @@ TEST_F(ipi, none_lost_none_twice)
 		take[4 + 2 * i] = (struct step)STEP_ICR(0x62, 0);
 	}
 	/* The first one may come before vCPU 1 is there: it is sent when it says so. */
-	intr_steps(&self->bench, 0, (const struct step[]){ STEPS_X2APIC, { STEP_STI },
-							   { STEP_WAIT, 0x30, 1 } }, 4);
-	intr_steps(&self->bench, 1, (const struct step[]){ STEPS_X2APIC, { STEP_STI },
-							   OTHER_IS_READY }, 4);
+	INTR_STEPS(&self->bench, 0, STEPS_X2APIC, { STEP_STI }, WAIT_FOR_OTHER);
+	INTR_STEPS(&self->bench, 1, STEPS_X2APIC, { STEP_STI }, OTHER_IS_READY);
 	ASSERT_TRUE(run_both(&self->bench, &self->other));
 	intr_steps(&self->bench, 0, send, ARRAY_SIZE(send));
 	intr_steps(&self->bench, 1, take, ARRAY_SIZE(take));

@@ -29,7 +29,7 @@
 #define STEP_WAIT	8		/* until the counter of a is b at least; IF set */
 #define STEP_CR8	9		/* := a */
 #define STEP_READ_CR8	10		/* a result */
-#define STEP_STORM	11		/* a self-IPIs of vector b, each with its stack in a new page from c on */
+#define STEP_STORM	11		/* a self-IPIs of vector b, stack in new pages from c on */
 #define STEP_STACK	12		/* := a */
 #define STEP_TICK	13		/* PORT_TICK */
 #define STEP_UD		14		/* UD2; its handler steps over it */
