@@ -26,9 +26,13 @@ static enum exception_class class_of(u8 vector)
 	return BENIGN;
 }
 
-static bool is_hard_exception(u32 info)
+/* SDM 3A table 6-1. */
+bool exception_pushes_error(u8 vector)
 {
-	return info && (info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_HARD_EXCEPTION;
+	const u32 with = BIT(DF_VECTOR) | BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) |
+			 BIT(GP_VECTOR) | BIT(PF_VECTOR) | BIT(AC_VECTOR);
+
+	return vector < 32 && (with & BIT(vector));
 }
 
 /*

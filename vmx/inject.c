@@ -113,17 +113,27 @@ void event_choose(struct vcpu *vcpu)
 	vmcs_set_primary(vmx, windows, true);
 }
 
+/*
+ * VM entry insists on an error code where the CPU pushes one, refuses it in real
+ * mode, and takes no bit above 15 of it (SDM 3C 27.2.1.3).  The mode may have
+ * changed, by userspace's doing, since the exception was raised.
+ */
+static u32 with_error_code(u32 info)
+{
+	info &= ~INTR_INFO_DELIVER_CODE_MASK;
+	if (exception_pushes_error(info & INTR_INFO_VECTOR_MASK) &&
+	    (vmread(GUEST_CR0) & X86_CR0_PE))
+		info |= INTR_INFO_DELIVER_CODE_MASK;
+	return info;
+}
+
 void event_inject(struct vcpu *vcpu)
 {
 	struct vmx_event *event = &vcpu->vmx->event;
 	u32 info = event->info;
 
-	/*
-	 * Real mode delivers no error codes, and VM entry refuses them, as it refuses
-	 * any bit above 15, which userspace may have set (SDM 3C 27.2.1.3).
-	 */
-	if ((info & INTR_INFO_DELIVER_CODE_MASK) && !(vmread(GUEST_CR0) & X86_CR0_PE))
-		info &= ~INTR_INFO_DELIVER_CODE_MASK;
+	if (is_hard_exception(info))
+		info = with_error_code(info);
 	vcpu->stats.injections++;
 	trace_vellum_inject(vcpu, event);
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, info);

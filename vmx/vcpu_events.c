@@ -104,15 +104,6 @@ static bool exception_is_valid(const struct kvm_vcpu_events *events)
 	return events->exception.nr <= 31 && events->exception.nr != NMI_VECTOR;
 }
 
-/* The exceptions that push one (SDM 3A table 6-1); VM entry insists on it (3C 27.2.1.3). */
-static bool pushes_error(u8 vector)
-{
-	const u32 with = BIT(DF_VECTOR) | BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) |
-			 BIT(GP_VECTOR) | BIT(PF_VECTOR) | BIT(AC_VECTOR);
-
-	return with & BIT(vector);
-}
-
 static struct vmx_event exception_event(const struct kvm_vcpu_events *events)
 {
 	u8 nr = events->exception.nr;
@@ -120,7 +111,7 @@ static struct vmx_event exception_event(const struct kvm_vcpu_events *events)
 
 	return (struct vmx_event){
 		.info = EVENT(soft ? INTR_TYPE_SOFT_EXCEPTION : INTR_TYPE_HARD_EXCEPTION, nr) |
-			(pushes_error(nr) ? INTR_INFO_DELIVER_CODE_MASK : 0),
+			(exception_pushes_error(nr) ? INTR_INFO_DELIVER_CODE_MASK : 0),
 		.error = events->exception.error_code,
 		.len = 1,
 	};
@@ -155,7 +146,7 @@ static void set_pending_exception(struct vcpu_vmx *vmx, const struct kvm_vcpu_ev
 	vmx->pending = (struct vcpu_exception){
 		.valid = valid,
 		.vector = events->exception.nr,
-		.has_error = pushes_error(events->exception.nr & 31),
+		.has_error = exception_pushes_error(events->exception.nr & 31),
 		.error = events->exception.error_code,
 		.has_payload = events->exception_has_payload,
 		.payload = events->exception_payload,

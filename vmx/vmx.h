@@ -250,6 +250,13 @@ int exit_internal_error(struct vcpu *vcpu, u32 suberror);
 void skip_insn(struct vcpu *vcpu);
 
 /* event.c */
+/* Does this exception push an error code, in protected mode? */
+bool exception_pushes_error(u8 vector);
+static inline bool is_hard_exception(u32 info)
+{
+	return info && (info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_HARD_EXCEPTION;
+}
+
 void queue_exception(struct vcpu *vcpu, u8 vector);
 void queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
 void queue_page_fault(struct vcpu *vcpu, gva_t gva, u32 error);

@@ -186,6 +186,25 @@ TEST_F(user, error_code_that_is_too_wide)
 	EXPECT_EQ(KVM_EXIT_SHUTDOWN, bench_run(&self->bench, 0)) TH_LOG("no gate to deliver by");
 }
 
+/* A #GP of real mode, which pushes no error code, is cut short and goes on in protected mode. */
+TEST_F(user, exception_that_changes_mode)
+{
+	static const unsigned char past_the_limit[] = { 0xa1, 0xff, 0xff }; /* mov 0xffff, %ax */
+	struct kvm_sregs flat, real;
+
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &flat));
+	memcpy(bench_low(&self->bench, CODE_GPA), past_the_limit, sizeof(past_the_limit));
+	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &real));
+	real.idt.base = 0xd0000000; /* nothing is there */
+	real.idt.limit = 0xffff;
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_SET_SREGS, &real));
+	EXPECT_NE(-EIO, bench_run(&self->bench, 0));
+	flat.idt.limit = 0;
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_SET_SREGS, &flat));
+	EXPECT_NE(-EIO, bench_run(&self->bench, 0)) TH_LOG("VM entry wants an error code");
+}
+
 TEST_F(user, triple_fault)
 {
 	struct kvm_vcpu_events events = {
