@@ -53,7 +53,7 @@ const struct call calls[] = {
 	VM(KVM_SET_BOOT_CPU_ID, KVM_CAP_SET_BOOT_CPU_ID, 5, arg_number),
 	VM(KVM_SET_GSI_ROUTING, KVM_CAP_IRQ_ROUTING, 6, arg_routing),
 	{ "KVM_IRQ_LINE (VM)", KVM_IRQ_LINE, ON_VM, NOBODY, 4, arg_state, 0, NULL },
-	{ "KVM_SIGNAL_MSI (VM)", KVM_SIGNAL_MSI, ON_VM, KVM_CAP_SIGNAL_MSI, 6, arg_state, 0, NULL },
+	VM(KVM_SIGNAL_MSI, KVM_CAP_SIGNAL_MSI, 8, arg_msi),
 	{ "KVM_GET_CLOCK (VM)", KVM_GET_CLOCK, ON_VM, KVM_CAP_ADJUST_CLOCK, 10, arg_state,
 	  0, NULL },
 	{ "KVM_SET_CLOCK (VM)", KVM_SET_CLOCK, ON_VM, KVM_CAP_ADJUST_CLOCK, 10, arg_state,

@@ -138,6 +138,7 @@ unsigned long arg_signal_mask(struct thread *t, struct world *w, int v, const st
 unsigned long arg_attr(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_filter(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_routing(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_msi(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_mce(struct thread *t, struct world *w, int v, const struct call *call);
 void tame_regs(void *arg);
 void tame_sregs(void *arg);

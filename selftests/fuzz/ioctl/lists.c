@@ -149,3 +149,15 @@ unsigned long arg_mce(struct thread *t, struct world *w, int v, const struct cal
 	};
 	return place(t, mce, sizeof(*mce));
 }
+
+unsigned long arg_msi(struct thread *t, struct world *w, int v, const struct call *call)
+{
+	struct kvm_msi *msi = (void *)t->scratch;
+
+	memset(msi, 0, sizeof(*msi));
+	msi->address_lo = 0xfee00000 | rng_below(&t->rng, WORLD_VCPUS) << 12;
+	msi->data = rng_below(&t->rng, 256);
+	if (one_in(&t->rng, 4))
+		mutate(&t->rng, msi, sizeof(*msi));
+	return place(t, msi, sizeof(*msi));
+}
