@@ -42,10 +42,10 @@ struct insn_address {
 struct insn {
 	enum insn_kind kind;
 	enum alu_op alu;
-	u8 len;	     /* of the whole instruction */
-	u8 mem_size; /* bytes at the MMIO address: 1, 2, 4, 8 */
-	u8 reg_size; /* MOV loads: bytes of the register that are written: 1, 2, 4 (the rest: 0), 8 */
-	u8 reg;	     /* number of the register operand */
+	u8 len;		/* of the whole instruction */
+	u8 mem_size;	/* bytes at the MMIO address: 1, 2, 4, 8 */
+	u8 reg_size;	/* MOV loads: bytes of the register written: 1, 2, 4 (the rest: 0), 8 */
+	u8 reg;		/* number of the register operand */
 	bool high_byte; /* AH, CH, DH, BH: bits 15:8 of reg & 3 */
 	bool load;	/* memory is read */
 	bool store;	/* memory is written */

@@ -46,7 +46,7 @@ long harvest_get(struct vm *vm, const struct kvm_dirty_log *log);
 long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log);
 long harvest_reset_rings(struct vm *vm);
 
-/* policy.c: KVM_ENABLE_CAP of a VM, those that are not here are -EINVAL; of a vCPU; the MSR filter. */
+/* policy.c: KVM_ENABLE_CAP of a VM, -EINVAL for those that are not here; of a vCPU; the filter. */
 long policy_enable(struct vm *vm, const struct kvm_enable_cap *cap);
 long vcpu_enable_cap(struct vcpu *vcpu, const struct kvm_enable_cap __user *user);
 long policy_set_msr_filter(struct vm *vm, const struct kvm_msr_filter __user *user);

@@ -215,7 +215,7 @@ static int take_slow_requests(struct vcpu *vcpu)
 	if (take_request(vcpu, VCPU_REQ_STEAL))
 		steal_update(vcpu);
 	if (take_request(vcpu, VCPU_REQ_YIELD))
-		yield();
+		schedule(); /* whose turn it is, runs */
 	return take_request(vcpu, VCPU_REQ_MP) ? halt_settle(vcpu) : 0;
 }
 

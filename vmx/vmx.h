@@ -298,7 +298,7 @@ void halt_set_state(struct vcpu *vcpu, u32 mp_state); /* KVM_MP_STATE_* */
 void halt_take_startup(struct vcpu *vcpu);
 int exit_hlt(struct vcpu *vcpu);
 
-/* regs.c: the state after INIT (SDM 3A table 10-1), and where SIPI starts.  Between load and put. */
+/* regs.c: the state after INIT (SDM 3A table 10-1); where SIPI starts.  Between load and put. */
 void vcpu_init_reset(struct vcpu *vcpu);
 void vcpu_sipi_start(struct vcpu *vcpu, u8 vector);
 

@@ -137,7 +137,9 @@
 #define NAMES_BAD(id, width, text) start_##id[], end_##id[],
 #define ENCODING_LABELS GOOD(NAMES_GOOD) BAD(NAMES_BAD) UNDEFINED(NAMES_BAD)
 
-__asm__(".pushsection .rodata\n" GOOD(ASM_GOOD) BAD(ASM_TEXT) UNDEFINED(ASM_TEXT) "encodings_end: .popsection");
+__asm__(".pushsection .rodata\n"
+	GOOD(ASM_GOOD) BAD(ASM_TEXT) UNDEFINED(ASM_TEXT)
+	"encodings_end: .popsection");
 extern const u8 ENCODING_LABELS encodings_end[];
 
 #endif

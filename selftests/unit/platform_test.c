@@ -106,15 +106,17 @@ TEST(cpuid_follows_state)
 	cpuid_free(&model);
 }
 
+#define BY_INDEX KVM_CPUID_FLAG_SIGNIFCANT_INDEX
+
 static const struct kvm_cpuid_entry2 xsave_table[] = {
 	{ .function = 0, .eax = 0xd },
 	{ .function = 1, .ecx = 1u << 26 },
-	{ .function = 0xd, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 0xe7, .ecx = 2688 },
-	{ .function = 0xd, .index = 1, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 2, .ebx = 1 },
-	{ .function = 0xd, .index = 2, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 256, .ebx = 576 },
-	{ .function = 0xd, .index = 5, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 64, .ebx = 1088 },
-	{ .function = 0xd, .index = 6, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 512, .ebx = 1152 },
-	{ .function = 0xd, .index = 7, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 1024, .ebx = 1664,
+	{ .function = 0xd, .flags = BY_INDEX, .eax = 0xe7, .ecx = 2688 },
+	{ .function = 0xd, .index = 1, .flags = BY_INDEX, .eax = 2, .ebx = 1 },
+	{ .function = 0xd, .index = 2, .flags = BY_INDEX, .eax = 256, .ebx = 576 },
+	{ .function = 0xd, .index = 5, .flags = BY_INDEX, .eax = 64, .ebx = 1088 },
+	{ .function = 0xd, .index = 6, .flags = BY_INDEX, .eax = 512, .ebx = 1152 },
+	{ .function = 0xd, .index = 7, .flags = BY_INDEX, .eax = 1024, .ebx = 1664,
 	  .ecx = 2 },
 };
 

@@ -46,7 +46,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
 	if (self && self->touching)
 		siglongjmp(self->fault, 1);
-	length = snprintf(text, sizeof(text), "# the fuzzer itself faulted at %p, in code at %#llx\n",
+	length = snprintf(text, sizeof(text), "# the fuzzer faulted at %p, in code at %#llx\n",
 			  info->si_addr,
 			  ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]);
 	if (write(1, text, length) != length)
