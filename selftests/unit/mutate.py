@@ -203,7 +203,7 @@ MUTATIONS = [
              ("host.c", "notify_start", "range->end, others);", "range->end, false);"),
              by=PROPERTY),
     Mutation(10, "a notifier leaves the flush to the slot's retirement",
-             ("host.c", "zap_hva_range", "flush || READ_ONCE(slots->slot[i]->dying)", "flush"),
+             ("host.c", "zap_hva_range", "flush || READ_ONCE(slot->dying)", "flush"),
              by=PROPERTY),
     Mutation(10, "a notifier does not flush",
              ("host.c", "zap_hva_range", "\t\thost->discharge(host, &batch);\n",
