@@ -104,9 +104,6 @@ int halt_settle(struct vcpu *vcpu)
 int exit_hlt(struct vcpu *vcpu)
 {
 	skip_insn(vcpu);
-	/* HLT behind STI: the interrupt that it waits for is not held back any more. */
-	vmwrite(GUEST_INTERRUPTIBILITY_INFO,
-		vmread(GUEST_INTERRUPTIBILITY_INFO) & ~(u64)GUEST_INTR_STATE_STI);
 	if (has_event(vcpu)) {
 		vcpu_request(vcpu, VCPU_REQ_EVENT);
 		return ENTER_AGAIN;

@@ -85,6 +85,15 @@ TEST_F(irq, order_of_priority)
 	EXPECT_EQ(-1, intr_log(&self->bench, 0, ARRAY_SIZE(order)));
 }
 
+/* STI holds interrupts back for one instruction, also when that one exits (SDM 2B, STI). */
+TEST_F(irq, window_of_one_instruction)
+{
+	INTR_STEPS(&self->bench, 0, STEPS_X2APIC, { STEP_CLI },
+		   { STEP_WRMSR, MSR_SELF_IPI, 0x41, 0 }, { STEP_STI_ONE });
+	ASSERT_TRUE(intr_run(&self->bench, 0));
+	EXPECT_EQ(1, intr_count(&self->bench, 0, 0x41));
+}
+
 /* TPR holds back its class and those below, by MSR and by CR8; PPR shows it. */
 TEST_F(irq, tpr)
 {

@@ -105,6 +105,8 @@ steps:
 	je	wait_not
 	cmp	$STEP_SLEEP, %eax
 	je	sleep
+	cmp	$STEP_STI_ONE, %eax
+	je	sti_one
 	ud2
 
 done:
@@ -134,6 +136,11 @@ do_sti:
 	nop
 	jmp	steps
 do_cli:
+	cli
+	jmp	steps
+sti_one:
+	sti
+	cpuid
 	cli
 	jmp	steps
 do_hlt:
