@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@
 /* testbed/lib/dmesg.py knows it. */
 #define FAILING		"ioctl_fuzz: allocations fail on purpose\n"
 #define KICK_US		1000
+#define KLOG_READ_ALL	3
 #define SUCCESS_SHARE	40	/* percent of all calls */
 
 int device;
@@ -230,6 +232,19 @@ static uint64_t print_call(unsigned int call)
 	return good;
 }
 
+/* The kernel's log says which invariant broke. */
+static void print_why(void)
+{
+	static char log[1 << 20];
+	int length = klogctl(KLOG_READ_ALL, log, sizeof(log) - 1);
+	char *line, *rest = log;
+
+	log[length < 0 ? 0 : length] = '\0';
+	while ((line = strsep(&rest, "\n")))
+		if (strstr(line, "cannot go on"))
+			printf("# %s\n", line);
+}
+
 static void judge_calls(void)
 {
 	uint64_t made = 0, good = 0, dead = 0;
@@ -246,6 +261,8 @@ static void judge_calls(void)
 	verdict(made >= calls_each * nr_threads, "as many calls as were asked for");
 	verdict(good * 100 >= made * SUCCESS_SHARE, "most calls did something");
 	verdict(!dead, "no VM had to be given up (EIO)");
+	if (dead)
+		print_why();
 	for (i = 0; i < nr_calls; i++) {
 		if (!offered(i) || tally(i, 0))
 			continue;
