@@ -116,6 +116,8 @@ static int exit_entry_failed(struct vcpu *vcpu)
 	/* The machine check that came between is the host's. */
 	if ((u16)vcpu->vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		asm volatile("int $18" : : : "memory");
+	/* Nothing was delivered, and the field is still valid (SDM 3C 27.8). */
+	event_take_back(vcpu);
 	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	run->fail_entry.hardware_entry_failure_reason = vcpu->vmx->exit_reason;
 	run->fail_entry.cpu = READ_ONCE(vcpu->cpu);

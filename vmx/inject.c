@@ -144,6 +144,14 @@ void event_inject(struct vcpu *vcpu)
 	event->info = 0;
 }
 
+void event_take_back(struct vcpu *vcpu)
+{
+	vcpu->vmx->event.info = vmread(VM_ENTRY_INTR_INFO_FIELD);
+	if (!(vcpu->vmx->event.info & INTR_INFO_VALID_MASK))
+		vcpu->vmx->event.info = 0;
+	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
+}
+
 int exit_interrupt_window(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;

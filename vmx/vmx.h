@@ -276,6 +276,8 @@ void event_restore_nmi_blocking(void);
 void event_choose(struct vcpu *vcpu);
 /* Writes vmx->event, which there is, into the VMCS. Interrupts off. */
 void event_inject(struct vcpu *vcpu);
+/* The entry failed: what it was to deliver is the next event again. */
+void event_take_back(struct vcpu *vcpu);
 /* The external interrupt that is next if IF lets it, or -1. */
 int interrupt_due(const struct vcpu *vcpu);
 int exit_interrupt_window(struct vcpu *vcpu);

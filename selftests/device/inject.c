@@ -205,6 +205,30 @@ TEST_F(user, exception_that_changes_mode)
 	EXPECT_NE(-EIO, bench_run(&self->bench, 0)) TH_LOG("VM entry wants an error code");
 }
 
+/* An entry that fails on the guest's state delivers nothing: the event waits for a better one. */
+TEST_F(user, event_of_an_entry_that_failed)
+{
+	struct kvm_vcpu_events events = {
+		.exception = { .injected = 1, .nr = 13, .has_error_code = 1 },
+	};
+	struct kvm_sregs flat, real, odd;
+
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &flat));
+	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &real));
+	odd = real;
+	odd.tr.type = 0;
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_SET_SREGS, &odd));
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_SET_VCPU_EVENTS, &events));
+	ASSERT_EQ(KVM_EXIT_FAIL_ENTRY, bench_run(&self->bench, 0));
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_VCPU_EVENTS, &events));
+	EXPECT_EQ(1, events.exception.injected);
+	EXPECT_EQ(13, events.exception.nr);
+	flat.idt.limit = 0;
+	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_SET_SREGS, &flat));
+	EXPECT_EQ(KVM_EXIT_SHUTDOWN, bench_run(&self->bench, 0)) TH_LOG("no gate to deliver by");
+}
+
 TEST_F(user, triple_fault)
 {
 	struct kvm_vcpu_events events = {

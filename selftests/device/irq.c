@@ -94,6 +94,17 @@ TEST_F(irq, window_of_one_instruction)
 	EXPECT_EQ(1, intr_count(&self->bench, 0, 0x41));
 }
 
+/*
+ * The pages of the IDT, the GDT and the stack are missing, one after the other: each
+ * interrupts the delivery of INT n, which is done again with the instruction's length.
+ */
+TEST_F(irq, software_interrupt_through_missing_pages)
+{
+	INTR_STEPS(&self->bench, 0, STEPS_X2APIC, { STEP_STACK, 0x6ff00 }, { STEP_INT }, { STEP_INT });
+	ASSERT_TRUE(intr_run(&self->bench, 0));
+	EXPECT_EQ(2, intr_count(&self->bench, 0, 0x48));
+}
+
 /* TPR holds back its class and those below, by MSR and by CR8; PPR shows it. */
 TEST_F(irq, tpr)
 {

@@ -105,6 +105,8 @@ steps:
 	je	wait_not
 	cmp	$STEP_SLEEP, %eax
 	je	sleep
+	cmp	$STEP_INT, %eax
+	je	software_interrupt
 	cmp	$STEP_STI_ONE, %eax
 	je	sti_one
 	ud2
@@ -137,6 +139,9 @@ do_sti:
 	jmp	steps
 do_cli:
 	cli
+	jmp	steps
+software_interrupt:
+	int	$0x48
 	jmp	steps
 sti_one:
 	sti

@@ -36,6 +36,7 @@
 #define STEP_WAIT_NOT	15		/* spin until the u32 at a is not b; IF set */
 
 #define STEP_SLEEP	16		/* HLT until the counter of a is b at least */
+#define STEP_INT	18		/* INT 48h */
 #define STEP_STI_ONE	17		/* IF is set for one instruction, which exits: CPUID */
 
 #define INTR_STUB	16		/* offset of vector 0's stub; one every 16 bytes */
