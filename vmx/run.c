@@ -92,19 +92,21 @@ static void deliver_host_event(void)
 		asm volatile("int $18" : : : "memory");
 }
 
+#define REFUSED \
+	"VM entry failed with instruction error %llu: pin %#llx primary %#llx secondary %#llx" \
+	" entry %#llx event %#llx error %#llx length %llu cr0 %#llx"
+
 /* VMLAUNCH or VMRESUME was refused: the VMCS is wrong, which is a bug of ours. */
 static noinline int entry_refused(struct vcpu *vcpu, int how)
 {
 	char why[192];
 
 	if (how == VMX_ENTER_FAIL)
-		snprintf(why, sizeof(why),
-			 "VM entry failed with instruction error %llu: pin %#llx primary %#llx secondary %#llx entry %#llx event %#llx error %#llx length %llu cr0 %#llx",
-			 vmread(VM_INSTRUCTION_ERROR), vmread(PIN_BASED_VM_EXEC_CONTROL),
-			 vmread(CPU_BASED_VM_EXEC_CONTROL), vmread(SECONDARY_VM_EXEC_CONTROL),
-			 vmread(VM_ENTRY_CONTROLS), vmread(VM_ENTRY_INTR_INFO_FIELD),
-			 vmread(VM_ENTRY_EXCEPTION_ERROR_CODE), vmread(VM_ENTRY_INSTRUCTION_LEN),
-			 vmread(GUEST_CR0));
+		snprintf(why, sizeof(why), REFUSED, vmread(VM_INSTRUCTION_ERROR),
+			 vmread(PIN_BASED_VM_EXEC_CONTROL), vmread(CPU_BASED_VM_EXEC_CONTROL),
+			 vmread(SECONDARY_VM_EXEC_CONTROL), vmread(VM_ENTRY_CONTROLS),
+			 vmread(VM_ENTRY_INTR_INFO_FIELD), vmread(VM_ENTRY_EXCEPTION_ERROR_CODE),
+			 vmread(VM_ENTRY_INSTRUCTION_LEN), vmread(GUEST_CR0));
 	else
 		snprintf(why, sizeof(why), "VM entry failed: VMX is off or there is no VMCS");
 	vm_kill(vcpu->vm, why);

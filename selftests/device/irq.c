@@ -100,7 +100,8 @@ TEST_F(irq, window_of_one_instruction)
  */
 TEST_F(irq, software_interrupt_through_missing_pages)
 {
-	INTR_STEPS(&self->bench, 0, STEPS_X2APIC, { STEP_STACK, 0x6ff00 }, { STEP_INT }, { STEP_INT });
+	INTR_STEPS(&self->bench, 0, STEPS_X2APIC, { STEP_STACK, 0x6ff00 }, { STEP_INT },
+		   { STEP_INT });
 	ASSERT_TRUE(intr_run(&self->bench, 0));
 	EXPECT_EQ(2, intr_count(&self->bench, 0, 0x48));
 }
