@@ -19,8 +19,16 @@ static struct kvm_msr_entry *msrs_from_user(struct kvm_msrs __user *user, u32 *n
 	return vmemdup_user(user->entries, *nr * sizeof(struct kvm_msr_entry));
 }
 
-/* The number of MSRs read: fewer than asked when one is unknown. */
-long vcpu_get_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user)
+static int read_msr(struct vcpu *vcpu, u32 index, u64 *value)
+{
+	return vcpu ? vcpu_get_msr(vcpu, index, value) : msr_feature(index, value);
+}
+
+/*
+ * The number of MSRs read, of @vcpu or, NULL, of the device: fewer than asked when one
+ * is unknown.
+ */
+static long get_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user)
 {
 	struct kvm_msr_entry *msrs;
 	u32 nr, done = 0;
@@ -30,7 +38,7 @@ long vcpu_get_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user)
 	msrs = msrs_from_user(user, &nr);
 	if (IS_ERR(msrs))
 		return PTR_ERR(msrs);
-	while (done < nr && !vcpu_get_msr(vcpu, msrs[done].index, &value))
+	while (done < nr && !read_msr(vcpu, msrs[done].index, &value))
 		msrs[done++].data = value;
 	ret = done;
 	if (copy_to_user(user->entries, msrs, done * sizeof(*msrs)))
@@ -39,23 +47,14 @@ long vcpu_get_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user)
 	return ret;
 }
 
+long vcpu_get_msrs(struct vcpu *vcpu, struct kvm_msrs __user *user)
+{
+	return get_msrs(vcpu, user);
+}
+
 long feature_get_msrs(struct kvm_msrs __user *user)
 {
-	struct kvm_msr_entry *msrs;
-	u32 nr, done = 0;
-	u64 value;
-	long ret;
-
-	msrs = msrs_from_user(user, &nr);
-	if (IS_ERR(msrs))
-		return PTR_ERR(msrs);
-	while (done < nr && !msr_feature(msrs[done].index, &value))
-		msrs[done++].data = value;
-	ret = done;
-	if (copy_to_user(user->entries, msrs, done * sizeof(*msrs)))
-		ret = -EFAULT;
-	kvfree(msrs);
-	return ret;
+	return get_msrs(NULL, user);
 }
 
 /* The number of MSRs set: it stops at the first that is unknown or refused. */
