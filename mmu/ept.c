@@ -3,7 +3,7 @@
  * The EPT's tables, and every write to an SPTE.  Pure; see ept.h for which
  * lock each function wants.
  */
-#include "mmu/ept.h"
+#include "mmu/walk.h"
 
 atomic_long_t mmu_tables_alive = ATOMIC_LONG_INIT(0);
 
@@ -38,58 +38,6 @@ void table_cache_drain(struct table_cache *cache)
 {
 	while (cache->n)
 		table_free(cache->table[--cache->n]);
-}
-
-static unsigned int index_at(gfn_t gfn, int level)
-{
-	return gfn >> ((level - 1) * EPT_LEVEL_BITS) & (EPT_TABLE_ENTRIES - 1);
-}
-
-static u64 *child_table(u64 entry)
-{
-	/* Every table entry of ours allows everything, so R alone tells it is there. */
-	return entry & EPT_R ? env_table_va(entry & EPT_ADDR_MASK) : NULL;
-}
-
-/* The table at level 1 that holds the leaf of @gfn, or NULL. */
-static u64 *leaf_table(struct mmu *mmu, gfn_t gfn)
-{
-	u64 *table = mmu->root;
-	unsigned int shift;
-
-	if (gfn > EPT_MAX_GFN)
-		return NULL;
-	/* index_at() of each level down to 2 */
-	for (shift = (EPT_LEVELS - 1) * EPT_LEVEL_BITS; shift; shift -= EPT_LEVEL_BITS) {
-		table = child_table(READ_ONCE(table[gfn >> shift & (EPT_TABLE_ENTRIES - 1)]));
-		if (!table)
-			break;
-	}
-	return table;
-}
-
-/* Walks along GFNs that are near each other: one descent for each leaf table. */
-struct leaf_cursor {
-	struct mmu *mmu;
-	u64 *table;
-	gfn_t first; /* the GFN of the table's first entry; GFN_NONE: no descent yet */
-};
-
-static struct leaf_cursor leaf_cursor(struct mmu *mmu)
-{
-	return (struct leaf_cursor){ .mmu = mmu, .first = GFN_NONE };
-}
-
-/* The SPTE of @gfn, or NULL where no table is. */
-static inline u64 *leaf_at(struct leaf_cursor *cursor, gfn_t gfn)
-{
-	gfn_t first = gfn & ~(gfn_t)(EPT_TABLE_ENTRIES - 1);
-
-	if (first != cursor->first) {
-		cursor->table = leaf_table(cursor->mmu, gfn);
-		cursor->first = first;
-	}
-	return cursor->table ? &cursor->table[gfn - first] : NULL;
 }
 
 int ept_init(struct mmu *mmu)
@@ -274,109 +222,4 @@ void ept_destroy(struct mmu *mmu)
 	ept_free_dead(&batch);
 	table_free(mmu->root);
 	mmu->root = NULL;
-}
-
-/* Arms one leaf: was it written?  The CPU may set A and D meanwhile, nobody else writes. */
-static inline bool rearm_leaf(u64 *sptep)
-{
-	u64 old = READ_ONCE(*sptep);
-
-	do {
-		if (!spte_was_written(old))
-			return false;
-	} while (!try_cmpxchg64(sptep, &old, spte_rearm(old)));
-	return true;
-}
-
-static inline bool leaf_was_written(u64 *sptep)
-{
-	return spte_was_written(READ_ONCE(*sptep));
-}
-
-/* Asks @test of the leaves @gfn + i, all in one table, for each bit i of @mask. */
-static __always_inline u64 test_in_table(struct mmu *mmu, gfn_t gfn, u64 mask,
-					 bool (*test)(u64 *sptep))
-{
-	u64 *leaves = leaf_table(mmu, gfn);
-	u64 result = 0;
-
-	if (!leaves)
-		return 0;
-	leaves += index_at(gfn, 1);
-	for (; mask; mask &= mask - 1) {
-		unsigned int i = __ffs(mask);
-
-		if (test(&leaves[i]))
-			result |= BIT_ULL(i);
-	}
-	return result;
-}
-
-/* The same for 64 leaves wherever they stand: in one table, or in two. */
-static __always_inline u64 test_leaves(struct mmu *mmu, gfn_t gfn, u64 mask,
-				       bool (*test)(u64 *sptep))
-{
-	unsigned int left = EPT_TABLE_ENTRIES - index_at(gfn, 1);
-	u64 here = left < 64 ? mask & (BIT_ULL(left) - 1) : mask;
-	u64 result = test_in_table(mmu, gfn, here, test);
-
-	if (mask != here)
-		result |= test_in_table(mmu, gfn + left, mask >> left, test) << left;
-	return result;
-}
-
-u64 ept_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch)
-{
-	u64 written = test_leaves(mmu, gfn, mask, rearm_leaf);
-
-	if (written)
-		batch->flush = true;
-	return written;
-}
-
-u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask)
-{
-	return test_leaves(mmu, gfn, mask, leaf_was_written);
-}
-
-void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch)
-{
-	struct leaf_cursor cursor = leaf_cursor(mmu);
-	gfn_t gfn = start;
-
-	while (gfn < end) {
-		u64 *sptep = leaf_at(&cursor, gfn);
-
-		if (sptep) {
-			batch->flush |= rearm_leaf(sptep);
-			gfn++;
-		} else {
-			gfn = cursor.first + EPT_TABLE_ENTRIES;
-		}
-	}
-}
-
-bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear)
-{
-	struct leaf_cursor cursor = leaf_cursor(mmu);
-	bool young = false;
-	gfn_t gfn = start;
-
-	while (gfn < end) {
-		u64 *sptep = leaf_at(&cursor, gfn);
-		u64 old;
-
-		if (!sptep) {
-			gfn = cursor.first + EPT_TABLE_ENTRIES;
-			continue;
-		}
-		gfn++;
-		old = READ_ONCE(*sptep);
-		do {
-			if (!spte_is_young(old))
-				break;
-			young = true;
-		} while (clear && !try_cmpxchg64(sptep, &old, spte_age(old)));
-	}
-	return young;
 }

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Arming leaves, so that the next write or access through them is seen again,
+ * and asking what was seen.  Pure; see ept.h for which lock each function wants.
+ */
+#include "mmu/walk.h"
+
+/* Arms one leaf: was it written?  The CPU may set A and D meanwhile, nobody else writes. */
+static inline bool rearm_leaf(u64 *sptep)
+{
+	u64 old = READ_ONCE(*sptep);
+
+	do {
+		if (!spte_was_written(old))
+			return false;
+	} while (!try_cmpxchg64(sptep, &old, spte_rearm(old)));
+	return true;
+}
+
+static inline bool leaf_was_written(u64 *sptep)
+{
+	return spte_was_written(READ_ONCE(*sptep));
+}
+
+/* Asks @test of the leaves @gfn + i, all in one table, for each bit i of @mask. */
+static __always_inline u64 test_in_table(struct mmu *mmu, gfn_t gfn, u64 mask,
+					 bool (*test)(u64 *sptep))
+{
+	u64 *leaves = leaf_table(mmu, gfn);
+	u64 result = 0;
+
+	if (!leaves)
+		return 0;
+	leaves += index_at(gfn, 1);
+	for (; mask; mask &= mask - 1) {
+		unsigned int i = __ffs(mask);
+
+		if (test(&leaves[i]))
+			result |= BIT_ULL(i);
+	}
+	return result;
+}
+
+/* The same for 64 leaves wherever they stand: in one table, or in two. */
+static __always_inline u64 test_leaves(struct mmu *mmu, gfn_t gfn, u64 mask,
+				       bool (*test)(u64 *sptep))
+{
+	unsigned int left = EPT_TABLE_ENTRIES - index_at(gfn, 1);
+	u64 here = left < 64 ? mask & (BIT_ULL(left) - 1) : mask;
+	u64 result = test_in_table(mmu, gfn, here, test);
+
+	if (mask != here)
+		result |= test_in_table(mmu, gfn + left, mask >> left, test) << left;
+	return result;
+}
+
+u64 ept_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch)
+{
+	u64 written = test_leaves(mmu, gfn, mask, rearm_leaf);
+
+	if (written)
+		batch->flush = true;
+	return written;
+}
+
+u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask)
+{
+	return test_leaves(mmu, gfn, mask, leaf_was_written);
+}
+
+void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch)
+{
+	struct leaf_cursor cursor = leaf_cursor(mmu);
+	gfn_t gfn = start;
+
+	while (gfn < end) {
+		u64 *sptep = leaf_at(&cursor, gfn);
+
+		if (sptep) {
+			batch->flush |= rearm_leaf(sptep);
+			gfn++;
+		} else {
+			gfn = cursor.first + EPT_TABLE_ENTRIES;
+		}
+	}
+}
+
+bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear)
+{
+	struct leaf_cursor cursor = leaf_cursor(mmu);
+	bool young = false;
+	gfn_t gfn = start;
+
+	while (gfn < end) {
+		u64 *sptep = leaf_at(&cursor, gfn);
+		u64 old;
+
+		if (!sptep) {
+			gfn = cursor.first + EPT_TABLE_ENTRIES;
+			continue;
+		}
+		gfn++;
+		old = READ_ONCE(*sptep);
+		do {
+			if (!spte_is_young(old))
+				break;
+			young = true;
+		} while (clear && !try_cmpxchg64(sptep, &old, spte_age(old)));
+	}
+	return young;
+}
