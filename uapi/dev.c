@@ -8,6 +8,7 @@
 
 #include "platform/xsave.h"
 #include "uapi/uapi.h"
+#include "uapi/vellum.h"
 
 struct cap {
 	u32 cap;
@@ -193,6 +194,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_HAS_DEVICE_ATTR:
 	case KVM_GET_DEVICE_ATTR:
 		return dev_attribute(cmd, user);
+	case VELLUM_CHECK_EXTENSION:
+		return extension_value(arg);
 	default:
 		return -EINVAL;
 	}

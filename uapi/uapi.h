@@ -88,6 +88,11 @@ long mce_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *user);
 /* KVM_GET_STATS_FD of a vCPU, or of the VM itself when @vcpu is NULL. */
 long stats_fd(struct vm *vm, struct vcpu *vcpu);
 
+/* extend.c: what uapi/vellum.h has.  VELLUM_CHECK_EXTENSION: 0 is "not here". */
+long extension_value(unsigned long extension);
+/* Of a VM; -ENOTTY: none that is known. */
+long extend_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg);
+
 /* Only the process that made a VM may use it, and only while it can be trusted. */
 static inline int vm_check_caller(const struct vm *vm)
 {

@@ -195,7 +195,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_GET_STATS_FD:
 		return stats_fd(vm, NULL);
 	default:
-		return -ENOTTY;
+		return extend_vm_ioctl(vm, cmd, arg);
 	}
 }
 
