@@ -5,8 +5,6 @@
  */
 #include <kselftest_harness.h>
 #include <errno.h>
-#include <signal.h>
-#include <sys/time.h>
 
 #include "vm.h"
 
@@ -65,17 +63,10 @@ TEST(no_local_apic)
 	bench_close(&bench);
 }
 
-static void on_signal(int signal)
-{
-	(void)signal;
-}
-
 /* A vCPU that nobody has started waits in KVM_RUN, and a signal ends that. */
 TEST(uninitialized_vcpu_waits)
 {
 	const struct bench_config config = { .vcpus = 2, .irqchip = true };
-	struct itimerval timer = { .it_value.tv_usec = 5000 };
-	struct sigaction action = { .sa_handler = on_signal };
 	struct kvm_mp_state mp;
 	struct bench bench;
 
@@ -84,9 +75,7 @@ TEST(uninitialized_vcpu_waits)
 	ASSERT_EQ(0, bench_start(&bench, 1));
 	ASSERT_EQ(0, kvm_ioctl(bench.vcpu[1].fd, KVM_GET_MP_STATE, &mp));
 	EXPECT_EQ(KVM_MP_STATE_UNINITIALIZED, mp.mp_state);
-	sigaction(SIGALRM, &action, NULL);
-	ASSERT_EQ(0, setitimer(ITIMER_REAL, &timer, NULL));
-	EXPECT_EQ(-EINTR, bench_run(&bench, 1));
+	EXPECT_EQ(-EINTR, bench_run_alarmed(&bench, 1, 5000));
 	bench_close(&bench);
 }
 

@@ -7,7 +7,6 @@
 #include <kselftest_harness.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
@@ -257,11 +256,6 @@ TEST(mappings_outlive_the_descriptors)
 	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
-static void on_signal(int signal)
-{
-	(void)signal;
-}
-
 /* The guest of this bench spins until its thread is told to end. */
 static void *spin_main(void *arg)
 {
@@ -272,14 +266,11 @@ static void *spin_main(void *arg)
 
 TEST_F(badinput, vm_closed_while_a_vcpu_runs)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	struct bench *b = &self->bench;
 	volatile uint32_t *turns = &bench_mbox(b, 0)[EXITS_RESULT / 4];
 	pthread_t thread;
 	uint32_t before;
-	void *ret;
 
-	sigaction(SIGUSR1, &action, NULL);
 	BENCH_LOAD(b, spin);
 	ASSERT_EQ(0, bench_start(b, 0));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, spin_main, b));
@@ -288,36 +279,24 @@ TEST_F(badinput, vm_closed_while_a_vcpu_runs)
 	before = *turns;
 	usleep(10000);
 	EXPECT_LT(before, *turns) TH_LOG("the vCPU holds its VM; the guest should go on");
-	pthread_kill(thread, SIGUSR1);
-	ASSERT_EQ(0, pthread_join(thread, &ret));
-	EXPECT_EQ(-EINTR, (int)(intptr_t)ret);
+	EXPECT_EQ(-EINTR, (int)(intptr_t)thread_interrupt(thread));
 	EXPECT_EQ(KVM_EXIT_HLT, bench_run_new_vm());
 }
 
 /* Two threads cannot run one vCPU at once: the second waits its turn. */
 TEST_F(badinput, one_vcpu_two_threads)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	struct bench *b = &self->bench;
 	pthread_t thread[2];
-	void *ret;
 	int i;
 
-	sigaction(SIGUSR1, &action, NULL);
 	BENCH_LOAD(b, spin);
 	ASSERT_EQ(0, bench_start(b, 0));
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL, spin_main, b));
 	usleep(10000);
-	for (i = 0; i < 2; i++) {
-		pthread_kill(thread[0], SIGUSR1);
-		pthread_kill(thread[1], SIGUSR1);
-		usleep(5000);
-	}
-	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, pthread_join(thread[i], &ret));
-		EXPECT_EQ(-EINTR, (int)(intptr_t)ret);
-	}
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(-EINTR, (int)(intptr_t)thread_interrupt(thread[i]));
 }
 
 /* A VM belongs to the mm that made it. */

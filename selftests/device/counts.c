@@ -5,8 +5,6 @@
  */
 #include <kselftest_harness.h>
 #include <errno.h>
-#include <signal.h>
-#include <sys/time.h>
 
 #include "../../tools/lib/stats.h"
 #include "../guest/counts.h"
@@ -280,18 +278,10 @@ TEST(ring)
 	bench_close(&bench);
 }
 
-static void on_alarm(int signal)
-{
-	(void)signal;
-}
-
 /* HLT with a local APIC is one exit, and sleeps in the kernel until a signal comes. */
 TEST(halts)
 {
 	const struct bench_config config = { .vcpus = 1, .irqchip = true };
-	const struct itimerval often = { .it_value.tv_usec = 20000, .it_interval.tv_usec = 20000 };
-	const struct itimerval never = { 0 };
-	struct sigaction action = { .sa_handler = on_alarm };
 	struct stats vcpu;
 	struct bench bench;
 
@@ -302,10 +292,7 @@ TEST(halts)
 	BENCH_LOAD(&bench, hlt);
 	ASSERT_EQ(0, bench_start(&bench, 0));
 	EXPECT_EQ(0, get(&vcpu, "sleeps"));
-	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
-	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
-	EXPECT_EQ(-EINTR, bench_run(&bench, 0));
-	ASSERT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
+	EXPECT_EQ(-EINTR, bench_run_alarmed(&bench, 0, 20000));
 	EXPECT_EQ(1, get(&vcpu, "exits_hlt"));
 	EXPECT_LE(1, get(&vcpu, "sleeps"));
 	stats_close(&vcpu);

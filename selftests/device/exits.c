@@ -6,8 +6,6 @@
  */
 #include <kselftest_harness.h>
 #include <errno.h>
-#include <signal.h>
-#include <sys/time.h>
 
 #include "../guest/exits.h"
 #include "vm.h"
@@ -286,33 +284,17 @@ TEST_F(exits, long_mode)
 	EXPECT_EQ(KVM_EXIT_HLT, bench_run(&self->bench, 0));
 }
 
-static void on_alarm(int signal)
-{
-	(void)signal;
-}
-
-static void alarm_in(unsigned int microseconds)
-{
-	struct sigaction action = { .sa_handler = on_alarm };
-	struct itimerval timer = { .it_value.tv_usec = microseconds };
-
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
-}
-
 TEST_F(exits, a_signal_ends_a_spinning_guest)
 {
 	uint32_t before, after;
 
 	BENCH_LOAD(&self->bench, spin);
 	ASSERT_EQ(0, bench_start(&self->bench, 0));
-	alarm_in(5000);
-	ASSERT_EQ(-EINTR, bench_run(&self->bench, 0));
+	ASSERT_EQ(-EINTR, bench_run_alarmed(&self->bench, 0, 5000));
 	EXPECT_EQ(KVM_EXIT_INTR, self->run->exit_reason);
 	before = result32(&self->bench, 0);
 	EXPECT_LT(0, before);
-	alarm_in(5000);
-	ASSERT_EQ(-EINTR, bench_run(&self->bench, 0));
+	ASSERT_EQ(-EINTR, bench_run_alarmed(&self->bench, 0, 5000));
 	after = result32(&self->bench, 0);
 	EXPECT_LT(before, after) TH_LOG("the guest did not go on");
 }
@@ -329,8 +311,7 @@ TEST_F(exits, immediate_exit)
 	EXPECT_EQ(-EINTR, bench_run(&self->bench, 0));
 	EXPECT_EQ(before, result32(&self->bench, 0)) TH_LOG("the guest ran");
 	self->run->immediate_exit = 0;
-	alarm_in(5000);
-	EXPECT_EQ(-EINTR, bench_run(&self->bench, 0));
+	EXPECT_EQ(-EINTR, bench_run_alarmed(&self->bench, 0, 5000));
 	EXPECT_LT(before, result32(&self->bench, 0));
 }
 

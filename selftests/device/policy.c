@@ -5,8 +5,6 @@
  */
 #include <kselftest_harness.h>
 #include <errno.h>
-#include <signal.h>
-#include <sys/time.h>
 
 #include "vm.h"
 
@@ -316,11 +314,6 @@ TEST_F(policy, bad_filters)
 	EXPECT_EQ(0, kvm_ioctl(self->vm, KVM_X86_SET_MSR_FILTER, &fine));
 }
 
-static void on_signal(int signal)
-{
-	(void)signal;
-}
-
 /*
  * HLT that does not exit: the vCPU waits in the guest, until a signal takes it out.
  * Bochs 2.7 forgets that the CPU was halted when an interrupt of the host's ends
@@ -328,8 +321,6 @@ static void on_signal(int signal)
  */
 TEST_F(policy, hlt_without_exit)
 {
-	struct itimerval timer = { .it_value.tv_usec = 5000 };
-	struct sigaction action = { .sa_handler = on_signal };
 	const struct bench_config none = { };
 	struct bench *b = &self->bench;
 	int ret;
@@ -344,9 +335,7 @@ TEST_F(policy, hlt_without_exit)
 	ASSERT_EQ(0, cpu_set_supported_cpuid(&b->vm, &b->vcpu[0]));
 	BENCH_LOAD(b, hlt);
 	ASSERT_EQ(0, bench_start(b, 0));
-	sigaction(SIGALRM, &action, NULL);
-	ASSERT_EQ(0, setitimer(ITIMER_REAL, &timer, NULL));
-	ret = bench_run(b, 0);
+	ret = bench_run_alarmed(b, 0, 5000);
 	if (ret != -EINTR)
 		EXPECT_EQ(KVM_EXIT_IO, ret);
 }

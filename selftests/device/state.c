@@ -415,15 +415,11 @@ TEST_F(state, sregs_that_are_refused)
  */
 TEST_F(state, random_sregs)
 {
-	struct itimerval timer = { .it_value.tv_usec = 3000, .it_interval.tv_usec = 3000 };
-	struct itimerval off = { };
-	struct sigaction action = { .sa_handler = on_signal };
 	const struct bench_config config = { .vcpus = 1 };
 	struct kvm_sregs good, bad;
 	struct kvm_regs regs;
 	int i, k, ret, refused = 0, ran = 0;
 
-	sigaction(SIGALRM, &action, NULL);
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &good));
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_REGS, &regs));
 	for (i = 0; i < 70; i++) {
@@ -438,9 +434,7 @@ TEST_F(state, random_sregs)
 			continue;
 		}
 		ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_SET_REGS, &regs));
-		setitimer(ITIMER_REAL, &timer, NULL);
-		ret = bench_run(&self->bench, 0);
-		setitimer(ITIMER_REAL, &off, NULL);
+		ret = bench_run_alarmed(&self->bench, 0, 3000);
 		ran += ret >= 0;
 		/* A fresh vCPU, so that one state does not hide the next. */
 		bench_close(&self->bench);

@@ -145,11 +145,6 @@ static void *spin(void *bench)
 	return (void *)(long)time_op(bench, 0, OP_SPIN);
 }
 
-static void nothing(int signal)
-{
-	(void)signal;
-}
-
 /*
  * While the vCPU's thread is on no CPU "preempted" stands there: on one CPU it is
  * so whenever we can look. And its record is there before KVM_RUN returned.
@@ -161,9 +156,7 @@ TEST_F(steal, preempted_in_the_guest)
 	uint64_t bitmap = 0;
 	uint32_t last;
 	pthread_t thread;
-	void *ret;
 
-	signal(SIGUSR1, nothing);
 	ASSERT_EQ(0, time_wrmsr(&self->bench, 0, MSR_STEAL_TIME, STEAL_GPA | 1));
 	EXPECT_EQ(0, self->page->preempted);
 	pthread_create(&thread, NULL, spin, &self->bench);
@@ -178,9 +171,7 @@ TEST_F(steal, preempted_in_the_guest)
 		not_told += !(self->page->preempted & KVM_VCPU_PREEMPTED);
 	}
 	EXPECT_EQ(0, not_told);
-	pthread_kill(thread, SIGUSR1);
-	pthread_join(thread, &ret);
-	EXPECT_EQ(-EINTR, (int)(long)ret);
+	EXPECT_EQ(-EINTR, (int)(long)thread_interrupt(thread));
 	ASSERT_EQ(0, vm_get_log(&self->bench.vm, &self->bench.data, &bitmap));
 	EXPECT_EQ(1ull << STEAL_PAGE, bitmap);
 }

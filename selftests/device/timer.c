@@ -4,8 +4,6 @@
  */
 #include <kselftest_harness.h>
 #include <errno.h>
-#include <signal.h>
-#include <sys/time.h>
 
 #include "intr.h"
 
@@ -130,27 +128,17 @@ TEST_F(timer, deadline_follows_the_tsc)
 	EXPECT_EQ(1, intr_count(&self->bench, 0, 0x41));
 }
 
-static void on_signal(int signal)
-{
-	(void)signal;
-}
-
 /* A signal ends the sleep of HLT, userspace sees that it sleeps, and an NMI wakes it. */
 TEST_F(timer, halted)
 {
-	struct itimerval timer = { .it_value.tv_usec = 5000 };
-	struct sigaction action = { .sa_handler = on_signal };
 	struct kvm_mp_state mp;
 
 	INTR_STEPS(&self->bench, 0, STEPS_X2APIC, { STEP_HLT });
-	sigaction(SIGALRM, &action, NULL);
-	ASSERT_EQ(0, setitimer(ITIMER_REAL, &timer, NULL));
-	EXPECT_EQ(-EINTR, bench_run(&self->bench, 0));
+	EXPECT_EQ(-EINTR, bench_run_alarmed(&self->bench, 0, 5000));
 	EXPECT_EQ(KVM_EXIT_INTR, self->bench.vcpu[0].run->exit_reason);
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_MP_STATE, &mp));
 	EXPECT_EQ(KVM_MP_STATE_HALTED, mp.mp_state);
-	ASSERT_EQ(0, setitimer(ITIMER_REAL, &timer, NULL));
-	EXPECT_EQ(-EINTR, bench_run(&self->bench, 0)) TH_LOG("it sleeps on");
+	EXPECT_EQ(-EINTR, bench_run_alarmed(&self->bench, 0, 5000)) TH_LOG("it sleeps on");
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_NMI, NULL));
 	ASSERT_TRUE(intr_run(&self->bench, 0));
 	EXPECT_EQ(1, intr_count(&self->bench, 0, 2));

@@ -3,9 +3,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "vm.h"
@@ -134,6 +136,38 @@ int bench_run(struct bench *bench, unsigned int i)
 	int ret = vcpu_run(&bench->vcpu[i]);
 
 	return ret < 0 ? ret : (int)bench->vcpu[i].run->exit_reason;
+}
+
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+int bench_run_alarmed(struct bench *bench, unsigned int i, unsigned int us)
+{
+	const struct itimerval often = { .it_value.tv_usec = us, .it_interval.tv_usec = us };
+	const struct itimerval never = { .it_value.tv_usec = 0 };
+	const struct sigaction action = { .sa_handler = nothing };
+	int ret;
+
+	if (sigaction(SIGALRM, &action, NULL) || setitimer(ITIMER_REAL, &often, NULL))
+		return -errno;
+	ret = bench_run(bench, i);
+	setitimer(ITIMER_REAL, &never, NULL);
+	return ret;
+}
+
+void *thread_interrupt(pthread_t thread)
+{
+	const struct sigaction action = { .sa_handler = nothing };
+	void *ret;
+
+	sigaction(SIGUSR1, &action, NULL);
+	while (pthread_tryjoin_np(thread, &ret) == EBUSY) {
+		pthread_kill(thread, SIGUSR1);
+		usleep(500);
+	}
+	return ret;
 }
 
 bool bench_done(struct bench *bench, unsigned int i)

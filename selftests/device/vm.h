@@ -79,6 +79,11 @@ int bench_touch(struct bench *bench, const uint32_t *pages, uint32_t count, uint
 /* Run vCPU i: exit reason, or negative errno. */
 int bench_run(struct bench *bench, unsigned int i);
 bool bench_done(struct bench *bench, unsigned int i);
+/*
+ * The same with a SIGALRM every so many microseconds until it returns: one that comes
+ * before KVM_RUN has begun is not the last.
+ */
+int bench_run_alarmed(struct bench *bench, unsigned int i, unsigned int us);
 /* The module works still: a new VM runs a guest to its HLT. Exit reason, or negative errno. */
 int bench_run_new_vm(void);
 
@@ -97,6 +102,9 @@ void bench_random(struct bench *bench, unsigned int i, uint32_t seed);
 /* Sum of the words at offset in all pages of the data slot, as vCPU i sees it; false: failed. */
 bool bench_guest_sum(struct bench *bench, unsigned int i, uint32_t offset, uint32_t *sum);
 uint32_t bench_host_sum(struct bench *bench, uint32_t offset);
+
+/* Sends SIGUSR1, which does nothing but end KVM_RUN, until the thread has ended; its result. */
+void *thread_interrupt(pthread_t thread);
 
 int runner_start(struct runner *runner, struct bench *bench, unsigned int i);
 int runner_join(struct runner *runner);
