@@ -53,6 +53,9 @@ enum cr_access { CR_MOV_TO, CR_MOV_FROM, CR_CLTS, CR_LMSW };
 #define SEG_AR_TYPE_ACCESSED 1u
 #define SEG_AR_TYPE_BUSY_TSS 0xbu
 
+/* Interruptibility state (SDM 3C table 25-3): what STI and MOV SS hold back. */
+#define INTR_STATE_SHADOW ((u64)(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS))
+
 /* Pending debug exceptions (SDM 3C table 25-4). */
 #define PENDING_DEBUG_BS BIT(14)
 

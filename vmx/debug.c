@@ -157,11 +157,9 @@ void debug_payload(struct vcpu *vcpu, u64 causes)
  */
 static void drop_shadow(const struct vcpu_vmx *vmx)
 {
-	const u32 shadow = GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS;
-
 	if (debug_is_stepping(vmx))
 		vmwrite(GUEST_INTERRUPTIBILITY_INFO,
-			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~(u64)shadow);
+			vmread(GUEST_INTERRUPTIBILITY_INFO) & ~INTR_STATE_SHADOW);
 }
 
 /*

@@ -110,10 +110,8 @@ void queue_page_fault(struct vcpu *vcpu, gva_t gva, u32 error)
  */
 static void drop_own_single_step(void)
 {
-	const u32 shadow = GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS;
-
 	if (likely(!(vmread(GUEST_RFLAGS) & X86_EFLAGS_TF)) ||
-	    (vmread(GUEST_INTERRUPTIBILITY_INFO) & shadow))
+	    (vmread(GUEST_INTERRUPTIBILITY_INFO) & INTR_STATE_SHADOW))
 		return;
 	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
 		vmread(GUEST_PENDING_DBG_EXCEPTIONS) & ~(u64)PENDING_DEBUG_BS);

@@ -5,25 +5,12 @@
  */
 #include <asm/cpu.h>
 
-#include "vmx/vmx.h"
+#include "vmx/insn_end.h"
 
 void skip_insn(struct vcpu *vcpu)
 {
-	u64 old = vmread(GUEST_RIP);
-	u64 rip = old + vmread(VM_EXIT_INSTRUCTION_LEN);
-	u64 state = vmread(GUEST_INTERRUPTIBILITY_INFO);
-	const u64 shadow = GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS;
-
-	/* Only where it matters is it worth asking for the mode: RIP has 32 bits outside 64-bit. */
-	if (unlikely((rip ^ old) >> 32) && !vmx_in_64bit(vcpu))
-		rip = (u32)rip;
-	vmwrite(GUEST_RIP, rip);
-	/* The instruction is over: what the one before it held back is due now. */
-	if (unlikely(state & shadow))
-		vmwrite(GUEST_INTERRUPTIBILITY_INFO, state & ~shadow);
-	if (unlikely(vmread(GUEST_RFLAGS) & X86_EFLAGS_TF))
-		vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
-			vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DEBUG_BS);
+	end_insn(vcpu, vmread(VM_EXIT_INSTRUCTION_LEN));
+	trap_if_stepped(vmread(GUEST_RFLAGS));
 }
 
 static int exit_undefined(struct vcpu *vcpu)

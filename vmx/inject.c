@@ -7,7 +7,6 @@
 #include "vmx/trace.h"
 #include "vmx/vmx.h"
 
-#define SHADOW	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 #define WINDOWS (CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
 
 /* DR6 and CR2 have what comes with the exception only when it is delivered. */
@@ -52,7 +51,7 @@ static u32 choose_nmi(struct vcpu_vmx *vmx)
 	/* Whether this one keeps an NMI window shut is the CPU's choice (SDM 3C 26.2). */
 	if (state & GUEST_INTR_STATE_STI)
 		return CPU_BASED_INTR_WINDOW_EXITING;
-	if (vmx->event.info || (state & (GUEST_INTR_STATE_NMI | SHADOW)))
+	if (vmx->event.info || (state & (GUEST_INTR_STATE_NMI | INTR_STATE_SHADOW)))
 		return CPU_BASED_NMI_WINDOW_EXITING;
 	vmx->event = (struct vmx_event){ .info = EVENT(INTR_TYPE_NMI_INTR, NMI_VECTOR) };
 	return --vmx->nmi_pending ? CPU_BASED_NMI_WINDOW_EXITING : 0;
@@ -61,7 +60,7 @@ static u32 choose_nmi(struct vcpu_vmx *vmx)
 static bool interrupt_allowed(void)
 {
 	return (vmread(GUEST_RFLAGS) & X86_EFLAGS_IF) &&
-	       !(vmread(GUEST_INTERRUPTIBILITY_INFO) & SHADOW);
+	       !(vmread(GUEST_INTERRUPTIBILITY_INFO) & INTR_STATE_SHADOW);
 }
 
 /* The one that was acknowledged already is first. */

@@ -8,7 +8,7 @@
  * returns: struct emulation holds how far it got.
  */
 #include "platform/gva.h"
-#include "vmx/vmx.h"
+#include "vmx/insn_end.h"
 
 /* 16, 32 or 64. */
 static unsigned int code_bits(struct vcpu *vcpu)
@@ -185,18 +185,6 @@ static int ask_userspace(struct vcpu *vcpu)
 	return EXIT_TO_USER;
 }
 
-/* VM_EXIT_INSTRUCTION_LEN is not given for EPT violations (SDM 3C 28.2.5): ours is. */
-static void finish_insn(struct vcpu *vcpu, u64 rflags)
-{
-	const u64 shadow = GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS;
-	u64 rip = vmread(GUEST_RIP) + vcpu->vmx->emul.insn.len;
-
-	vmwrite(GUEST_RIP, vmx_in_64bit(vcpu) ? rip : (u32)rip);
-	vmwrite(GUEST_RFLAGS, rflags & ~(u64)X86_EFLAGS_RF);
-	/* MOV SS or STI before it hold back nothing any more. */
-	vmwrite(GUEST_INTERRUPTIBILITY_INFO, vmread(GUEST_INTERRUPTIBILITY_INFO) & ~shadow);
-}
-
 /* Everything but what is to be written: that follows at once. */
 static void commit(struct vcpu *vcpu)
 {
@@ -206,12 +194,12 @@ static void commit(struct vcpu *vcpu)
 	emul->committed = true;
 	if (insn_writes_reg(&emul->insn))
 		gpr_write(vcpu, emul->insn.reg, emul->result.reg);
-	if (!insn_is_string(&emul->insn) || string_advance(vcpu))
-		finish_insn(vcpu, rflags);
-	/* A trap after each element of a string too (SDM 3B 17.3.1.4). */
-	if (unlikely(rflags & X86_EFLAGS_TF))
-		vmwrite(GUEST_PENDING_DBG_EXCEPTIONS,
-			vmread(GUEST_PENDING_DBG_EXCEPTIONS) | PENDING_DEBUG_BS);
+	if (!insn_is_string(&emul->insn) || string_advance(vcpu)) {
+		/* The exit tells no length for EPT violations (SDM 3C 28.2.5): ours is decoded. */
+		end_insn(vcpu, emul->insn.len);
+		vmwrite(GUEST_RFLAGS, rflags & ~(u64)X86_EFLAGS_RF);
+	}
+	trap_if_stepped(rflags);
 }
 
 /* One piece of what is read or written.  0, EXIT_TO_USER, -EOPNOTSUPP. */

@@ -160,7 +160,7 @@ static void set_interruptibility(const struct kvm_vcpu_events *events)
 	if (events->nmi.masked)
 		state |= GUEST_INTR_STATE_NMI;
 	if (events->flags & KVM_VCPUEVENT_VALID_SHADOW) {
-		state &= ~(u64)(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
+		state &= ~INTR_STATE_SHADOW;
 		/* VM entry takes one of them (SDM 3C 27.3.1.5). */
 		if (events->interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS)
 			state |= GUEST_INTR_STATE_MOV_SS;
