@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) "vellum: " fmt
 
 #include <linux/moduleparam.h>
+#include <linux/sysfs.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
@@ -24,9 +25,39 @@ static bool ept_ad = true;
 module_param(ept_ad, bool, 0444);
 MODULE_PARM_DESC(ept_ad, "use the accessed and dirty bits of EPT (default Y)");
 
+static bool vpid = true;
+module_param(vpid, bool, 0444);
+MODULE_PARM_DESC(vpid, "tag each guest's translations: entries and exits keep them (default Y)");
+
 static uint slice_us;
 module_param(slice_us, uint, 0444);
 MODULE_PARM_DESC(slice_us, "longest time in a guest without an exit, in us; 0: no bound (default)");
+
+static int refuse_set(const char *value, const struct kernel_param *param)
+{
+	return -EPERM;
+}
+
+static int get_tracking(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%s\n", cpu_tracking_name(&vmx_caps.choice));
+}
+
+static int get_extent(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%s\n", inv_extent_name(*(const enum inv_extent *)param->arg));
+}
+
+/* To be read only: what the parameters and the CPU came to. */
+static const struct kernel_param_ops tracking_ops = { .set = refuse_set, .get = get_tracking };
+static const struct kernel_param_ops extent_ops = { .set = refuse_set, .get = get_extent };
+
+module_param_cb(tracking, &tracking_ops, NULL, 0444);
+MODULE_PARM_DESC(tracking, "read only: pml, dirty-bits or write-protection");
+module_param_cb(invept, &extent_ops, &vmx_caps.choice.invept, 0444);
+MODULE_PARM_DESC(invept, "read only: INVEPT invalidates one guest's translations, or all guests'");
+module_param_cb(invvpid, &extent_ops, &vmx_caps.choice.invvpid, 0444);
+MODULE_PARM_DESC(invvpid, "read only: the same of INVVPID; none: without VPID");
 
 /* One control word: what we need, what we would like, and where the CPU tells what it allows. */
 struct control {
@@ -58,8 +89,8 @@ static const struct control secondary_control = {
 	.name = "secondary processor-based",
 	.msr = MSR_IA32_VMX_PROCBASED_CTLS2,
 	.true_msr = MSR_IA32_VMX_PROCBASED_CTLS2,
-	.need = SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_ENABLE_VPID |
-		SECONDARY_EXEC_UNRESTRICTED_GUEST | SECONDARY_EXEC_WBINVD_EXITING,
+	.need = SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST |
+		SECONDARY_EXEC_WBINVD_EXITING,
 	/* Enclaves: a guest must not reach the host's, so their instructions exit. */
 	.want = SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |
 		SECONDARY_EXEC_ENCLS_EXITING,
@@ -95,6 +126,42 @@ static int settle(const struct control *control, u64 basic, u32 *word)
 	return 0;
 }
 
+/* After this the parameters say what is in use. */
+static int settle_choice(void)
+{
+	const struct cpu_wish wish = {
+		.pml = pml,
+		.ept_ad = ept_ad,
+		.vpid = vpid,
+		.unrestricted_guest = true,
+	};
+	struct cpu_offer offer = {};
+	u32 must, may;
+
+	rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2, must, may);
+	vmx_caps.secondary_allowed = may;
+	offer.ept = may & SECONDARY_EXEC_ENABLE_EPT;
+	offer.vpid = may & SECONDARY_EXEC_ENABLE_VPID;
+	offer.unrestricted_guest = may & SECONDARY_EXEC_UNRESTRICTED_GUEST;
+	offer.pml = may & SECONDARY_EXEC_ENABLE_PML;
+	if (offer.ept || offer.vpid) /* else there is no such MSR */
+		rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, offer.ept_vpid);
+
+	vmx_caps.choice = cpu_choose(&offer, &wish);
+	if (vmx_caps.choice.refused) {
+		pr_err("%s (0x%llx)\n", vmx_caps.choice.refused, offer.ept_vpid);
+		return -EOPNOTSUPP;
+	}
+	if (!vmx_caps.choice.unrestricted_guest) {
+		pr_err("this CPU has no unrestricted guest: real mode would need an emulator\n");
+		return -EOPNOTSUPP;
+	}
+	pml = vmx_caps.choice.pml;
+	ept_ad = vmx_caps.choice.ept_ad;
+	vpid = vmx_caps.choice.vpid;
+	return 0;
+}
+
 /*
  * Secondary controls: PML is for when logging is on, the others of the mask
  * follow each vCPU's CPUID.
@@ -104,19 +171,14 @@ static int settle_secondary(u64 basic)
 	const u32 optional = SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID;
 	u32 must, may;
 
-	rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2, must, may);
-	vmx_caps.secondary_allowed = may;
-	if (!(may & SECONDARY_EXEC_ENABLE_EPT)) {
-		pr_err("this CPU has no EPT\n");
+	if (settle_choice())
 		return -EOPNOTSUPP;
-	}
-	if (!(may & SECONDARY_EXEC_UNRESTRICTED_GUEST)) {
-		pr_err("this CPU has no unrestricted guest: real mode would need an emulator\n");
-		return -EOPNOTSUPP;
-	}
 	if (settle(&secondary_control, basic, &vmx_caps.secondary))
 		return -EOPNOTSUPP;
+	rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2, must, may);
 	vmx_caps.secondary &= ~(optional & ~must);
+	if (vmx_caps.choice.vpid)
+		vmx_caps.secondary |= SECONDARY_EXEC_ENABLE_VPID;
 	return 0;
 }
 
@@ -163,48 +225,18 @@ static int settle_controls(u64 basic)
 	return 0;
 }
 
-static int settle_ept(void)
-{
-	const u64 need = VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT | VMX_EPT_INVEPT_BIT;
-	u64 cap;
-
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, cap);
-	if ((cap & need) != need ||
-	    !(cap & (VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT))) {
-		pr_err("EPT without 4 levels, write-back tables or INVEPT (0x%llx)\n", cap);
-		return -EOPNOTSUPP;
-	}
-	vmx_caps.invept_context = cap & VMX_EPT_EXTENT_CONTEXT_BIT;
-	cap >>= 32;
-	if (!(cap & VMX_VPID_INVVPID_BIT) ||
-	    !(cap & (VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT | VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT))) {
-		pr_err("this CPU lacks INVVPID (0x%llx)\n", cap);
-		return -EOPNOTSUPP;
-	}
-	vmx_caps.invvpid_context = cap & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT;
-	return 0;
-}
-
-/* Parameters say what was asked for before this, and what is in use after it. */
-static void settle_tracking(void)
-{
-	u64 cap;
-
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, cap);
-	ept_ad = ept_ad && (cap & VMX_EPT_AD_BIT);
-	pml = pml && ept_ad && (vmx_caps.secondary_allowed & SECONDARY_EXEC_ENABLE_PML);
-	vmx_caps.ept_ad = ept_ad;
-	vmx_caps.pml = pml;
-}
-
 void vmx_caps_tell(void)
 {
+	const struct cpu_choice *choice = &vmx_caps.choice;
+
 	/* clang-format off */
 	pr_info("tracking writes by %s\n",
-		pml    ? "PML (page-modification logging)" :
-		ept_ad ? "EPT dirty bits, without PML" :
-			 "write protection, without EPT accessed and dirty bits");
+		choice->pml    ? "PML (page-modification logging)" :
+		choice->ept_ad ? "EPT dirty bits, without PML" :
+				 "write protection, without EPT accessed and dirty bits");
 	/* clang-format on */
+	pr_info("%s VPID; INVEPT of %s, INVVPID of %s\n", choice->vpid ? "with" : "without",
+		inv_extent_name(choice->invept), inv_extent_name(choice->invvpid));
 }
 
 /* The kernel hides the feature where IA32_FEATURE_CONTROL is locked without it. */
@@ -240,7 +272,6 @@ int vmx_caps_init(void)
 		return -EOPNOTSUPP;
 	}
 	ret = settle_controls(basic);
-	ret = ret ?: settle_ept();
 	if (ret)
 		return ret;
 	vmx_caps.revision = basic & GENMASK(30, 0);
@@ -249,13 +280,12 @@ int vmx_caps_init(void)
 	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, vmx_caps.cr0_fixed1);
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_caps.cr4_fixed0);
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, vmx_caps.cr4_fixed1);
-	settle_tracking();
 	return 0;
 }
 
 struct mmu_caps vmx_mmu_caps(void)
 {
-	return (struct mmu_caps){ .ad = vmx_caps.ept_ad, .pml = vmx_caps.pml };
+	return (struct mmu_caps){ .ad = vmx_caps.choice.ept_ad, .pml = vmx_caps.choice.pml };
 }
 
 gfn_t vmx_max_gfn(void)

@@ -6,6 +6,7 @@
 #define VELLUM_VMX_CAPS_H
 
 #include "types.h"
+#include "vmx/choose.h"
 
 struct vmx_caps {
 	u32 revision;		    /* VMCS revision identifier */
@@ -24,10 +25,7 @@ struct vmx_caps {
 	/* Ticks of the VMX-preemption timer that every entry starts with; 0: it is off. */
 	u32 slice;
 
-	bool ept_ad;
-	bool pml;
-	bool invept_context;
-	bool invvpid_context;
+	struct cpu_choice choice;
 	u8 maxphyaddr;
 };
 
@@ -38,7 +36,7 @@ extern struct vmx_caps vmx_caps;
  * after a sentence in the log that says what is missing.
  */
 int vmx_caps_init(void);
-/* One line in the log: how writes are tracked. */
+/* Two lines in the log: how writes are tracked, and how translations are dropped. */
 void vmx_caps_tell(void);
 
 #endif

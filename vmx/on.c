@@ -70,8 +70,12 @@ static int cpu_on(struct vmx_cpu *cpu)
 		return ret;
 	}
 	cpu->on = true;
-	/* What an earlier owner of VMX left behind in the TLBs. */
-	invept(VMX_EPT_EXTENT_GLOBAL, 0, 0);
+	/*
+	 * What an earlier owner of VMX left behind in the TLBs.  Without that type each
+	 * vCPU's own is dropped when its VMCS comes to this CPU, which is enough for us.
+	 */
+	if (vmx_caps.choice.invept_all)
+		invept(VMX_EPT_EXTENT_GLOBAL, 0, 0);
 	return 0;
 }
 

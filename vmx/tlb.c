@@ -166,10 +166,16 @@ void vm_kill(struct vm *vm, const char *why)
 
 void tlb_flush_vpid(struct vcpu *vcpu)
 {
-	if (vmx_caps.invvpid_context)
+	switch (vmx_caps.choice.invvpid) {
+	case INV_ONE:
 		invvpid(VMX_VPID_EXTENT_SINGLE_CONTEXT, vcpu->vmx->vpid, 0);
-	else
+		break;
+	case INV_ALL:
 		invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0, 0);
+		break;
+	case INV_NONE: /* no VPID: the entry does it (SDM 3C 29.4.3.1) */
+		break;
+	}
 }
 
 void tlb_flush_ept(struct vcpu *vcpu)
@@ -179,7 +185,7 @@ void tlb_flush_ept(struct vcpu *vcpu)
 		env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0);
 
 	vcpu->stats.tlb_flushes++;
-	if (vmx_caps.invept_context)
+	if (vmx_caps.choice.invept == INV_ONE)
 		invept(VMX_EPT_EXTENT_CONTEXT, eptp, 0);
 	else
 		invept(VMX_EPT_EXTENT_GLOBAL, 0, 0);

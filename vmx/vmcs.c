@@ -144,7 +144,8 @@ static void write_controls(struct vcpu *vcpu)
 	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmx->secondary);
 	vmwrite(VM_EXIT_CONTROLS, vmx_caps.exit);
 	vmwrite(VM_ENTRY_CONTROLS, vmx_caps.entry);
-	vmwrite(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	if (vmx->vpid)
+		vmwrite(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	vmwrite(MSR_BITMAP, __pa(vcpu->vm->msr_bitmap));
 	vmwrite(EPT_POINTER,
 		env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0));
@@ -178,16 +179,27 @@ static void write_all(struct vcpu *vcpu)
 	vmwrite(GUEST_IA32_PAT, vcpu->msrs.pat);
 }
 
+static int take_vpid(struct vcpu_vmx *vmx)
+{
+	int vpid;
+
+	if (!vmx_caps.choice.vpid)
+		return 0;
+	vpid = ida_alloc_range(&vpids, 1, U16_MAX, GFP_KERNEL_ACCOUNT);
+	if (vpid < 0)
+		return vpid;
+	vmx->vpid = vpid;
+	return 0;
+}
+
 /* On error what was made is left to vmcs_destroy(). */
 int vmcs_create(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
-	int vpid = ida_alloc_range(&vpids, 1, U16_MAX, GFP_KERNEL_ACCOUNT);
-	int ret;
+	int ret = take_vpid(vmx);
 
-	if (vpid < 0)
-		return vpid;
-	vmx->vpid = vpid;
+	if (ret)
+		return ret;
 	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!vmx->vmcs)
 		return -ENOMEM;
