@@ -98,21 +98,24 @@ int ept_set(struct mmu *mmu, u64 *leaf, u64 old, u64 spte)
 	return 0;
 }
 
-bool ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch)
+enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch)
 {
-	struct leaf_cursor cursor = leaf_cursor(mmu);
-	u64 *sptep = leaf_at(&cursor, gfn);
-	u64 old, new;
+	u64 *table = leaf_table(mmu, gfn);
+	u64 *sptep, old, new;
 
-	if (!sptep)
-		return false;
+	if (!table)
+		return EPT_NOT_RESTORED;
+	sptep = &table[index_at(gfn, 1)];
 	old = READ_ONCE(*sptep);
 	if (!spte_maps_page(old) || (write && !spte_may_restore_write(old)))
-		return false;
+		return EPT_NOT_RESTORED;
 	new = spte_restore(old, write);
 	if (!spte_allows(new, write, fetch))
-		return false;
-	return new == old || try_cmpxchg64(sptep, &old, new);
+		return EPT_NOT_RESTORED;
+	/* Another CPU was here meanwhile, or before: what it gave it has recorded itself. */
+	if (new == old || !try_cmpxchg64(sptep, &old, new))
+		return EPT_RESTORED;
+	return (new & ~old) & EPT_W ? EPT_RESTORED_WRITE : EPT_RESTORED;
 }
 
 struct zap {
@@ -159,10 +162,11 @@ static void unlink_table(struct zap *zap, u64 *entryp, u64 *table)
 	atomic_long_dec(&zap->mmu->nr_tables);
 	/*
 	 * A CPU may walk the table by its paging-structure caches until the
-	 * flush.  All its entries are 0 but the first, the chain, which is a
-	 * page's address: R, W and X are 0, so it is not present either.
+	 * flush, and a fault that restores without the lock, too.  All its
+	 * entries are 0 but the first, the chain, which is a page's physical
+	 * address: no bit but of the address is set, so it maps nothing either.
 	 */
-	WRITE_ONCE(table[0], (u64)(unsigned long)zap->batch->dead_tables);
+	WRITE_ONCE(table[0], zap->batch->dead_tables ? env_table_pa(zap->batch->dead_tables) : 0);
 	zap->batch->dead_tables = table;
 	zap->batch->flush = true;
 }
@@ -205,7 +209,7 @@ void ept_free_dead(struct tlb_batch *batch)
 	while (batch->dead_tables) {
 		u64 *table = batch->dead_tables;
 
-		batch->dead_tables = (void *)(unsigned long)table[0];
+		batch->dead_tables = table[0] ? env_table_va(table[0]) : NULL;
 		table_free(table);
 	}
 }

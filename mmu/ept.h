@@ -2,11 +2,16 @@
 /*
  * The EPT: the tables, and the only code that writes SPTEs.  Pure.
  *
- * Locking: struct mmu's rwlock.  What only adds or loosens (map, restore) and
- * settles by cmpxchg holds it for read; what takes away (zap) holds it for
- * write; clearing A, D or W (age, re-arm) is atomic per entry and holds it for
- * write too, so that a harvest never sees half of a fault.  Tables are linked
- * under the read lock and unlinked under the write lock.
+ * Locking: struct mmu's rwlock.  What maps settles by cmpxchg and holds it for
+ * read; what takes away (zap) holds it for write; clearing A, D or W (age,
+ * re-arm) is atomic per entry and holds it for write too, so that a harvest
+ * never sees half of a mapping.  Tables are linked under the read lock and
+ * unlinked under the write lock.
+ *
+ * Restoring holds no lock: like the CPU, it may change a leaf at any time, and
+ * it walks tables as the CPU does, in a burst that a flush waits for.  So
+ * whoever takes a leaf away exchanges it, and no table is freed, and no leaf of
+ * an unlinked one trusted, before the flush.
  */
 #ifndef VELLUM_MMU_EPT_H
 #define VELLUM_MMU_EPT_H
@@ -49,12 +54,19 @@ u64 *ept_leaf(struct mmu *mmu, gfn_t gfn, struct table_cache *cache);
  */
 int ept_set(struct mmu *mmu, u64 *leaf, u64 old, u64 spte);
 
+/* What became of an attempt to restore a leaf. */
+enum ept_restored {
+	EPT_NOT_RESTORED,   /* not ours to give back: the fault takes the long way */
+	EPT_RESTORED,	    /* or it changed meanwhile: the access may be tried again */
+	EPT_RESTORED_WRITE, /* the same, and it was this call that gave W back */
+};
+
 /*
- * Gives back what logging or access tracking took from the leaf of @gfn.  Read
- * lock held.  True when the access may now go on; false when the fault must
- * take the long way.
+ * Gives back, by one cmpxchg, what logging or access tracking took from the
+ * leaf of @gfn; what the host or the slot forbids, it does not.  In a burst, in
+ * which every flush waits for this CPU (vmx/tlb.c), or with the lock held.
  */
-bool ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch);
+enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch);
 
 /*
  * Takes every leaf in [start, end) away.  Write lock held.  What a leaf knew

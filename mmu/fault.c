@@ -13,7 +13,8 @@
 
 /*
  * A write that @slot logs by permission is recorded after it was permitted and
- * under the same hold of the lock: a harvest sees both or neither.
+ * under the same hold of the lock: a harvest sees both or neither.  Where no
+ * lock is held, the drain that a harvest begins with waits for both.
  */
 static void record_permitted(struct mmu *mmu, struct slot *slot, const struct fault *fault,
 			     struct ring *ring)
@@ -22,17 +23,19 @@ static void record_permitted(struct mmu *mmu, struct slot *slot, const struct fa
 		dirty_record(slot, (fault->gpa >> PAGE_SHIFT) - slot->base, ring);
 }
 
-static bool fault_restore(struct mmu *mmu, struct slot *slot, const struct fault *fault,
-			  struct ring *ring)
+bool mmu_restore(struct mmu *mmu, const struct slots *slots, struct fault *fault, struct ring *ring)
 {
-	bool fixed;
+	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
+	struct slot *slot = slots_find(slots, gfn);
+	enum ept_restored restored;
 
-	read_lock(&mmu->lock);
-	fixed = ept_restore(mmu, fault->gpa >> PAGE_SHIFT, fault->write, fault->fetch);
-	if (fixed)
+	if (!slot || READ_ONCE(slot->dying))
+		return false;
+	restored = ept_restore(mmu, gfn, fault->write, fault->fetch);
+	if (restored == EPT_RESTORED_WRITE)
 		record_permitted(mmu, slot, fault, ring);
-	read_unlock(&mmu->lock);
-	return fixed;
+	fault->kind = FAULT_RESTORED;
+	return restored != EPT_NOT_RESTORED;
 }
 
 /* Installs the leaf for @page, unless the host took the page away meanwhile.  Read lock held. */
@@ -130,10 +133,6 @@ int mmu_fault(struct mmu *mmu, const struct slots *slots, struct fault *fault,
 	}
 	if (fault->write && (slot->flags & KVM_MEM_READONLY))
 		return FAULT_MMIO;
-	fault->kind = FAULT_RESTORED;
-	if (fault_restore(mmu, slot, fault, ring))
-		return FAULT_FIXED;
-
 	ret = fault_map(mmu, slot, fault, tables, ring);
 	fault->kind = ret ? FAULT_RETRIED : FAULT_MAPPED;
 	return ret == -EAGAIN ? FAULT_FIXED : ret;

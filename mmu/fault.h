@@ -30,6 +30,16 @@ enum fault_result {
 };
 
 /*
+ * Gives back what logging or access tracking took, without a lock, and records
+ * a write that was permitted so; false: mmu_fault() is due.  The vCPU's thread
+ * in a burst (interrupts off, in the guest as far as others can see), so that
+ * every flush and every drain waits until this is over; SRCU lock held for
+ * @slots.  Sets @fault->kind.
+ */
+bool mmu_restore(struct mmu *mmu, const struct slots *slots, struct fault *fault,
+		 struct ring *ring);
+
+/*
  * Resolves @fault.  The vCPU's thread, in the VM owner's mm, interrupts on,
  * may sleep; SRCU lock held for @slots.  @tables is the vCPU's cache, @ring its
  * ring or NULL.  Sets @fault->kind.  Returns an enum fault_result, or -EFAULT

@@ -23,7 +23,7 @@ static long drain(struct vm *vm, unsigned long arg)
 {
 	if (arg)
 		return -EINVAL;
-	vm_drain_pml(vm);
+	vm_drain_writes(vm);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ static void *words_alloc(u64 words)
 /* Under manual protect: what is known is told, and stays. */
 static long peek_locked(struct vm *vm, struct slot *slot, void __user *user)
 {
-	vm_drain_pml(vm);
+	vm_drain_writes(vm);
 	dirty_peek(&vm->mmu, slot);
 	if (copy_to_user(user, slot->dirty, slot_bitmap_words(slot) * sizeof(u64)))
 		return -EFAULT;
@@ -50,7 +50,7 @@ static long take_locked(struct vm *vm, struct slot *slot, void __user *user)
 
 	if (!words)
 		return -ENOMEM;
-	vm_drain_pml(vm);
+	vm_drain_writes(vm);
 	dirty_get(&vm->mmu, slot, words, &batch);
 	tlb_discharge(vm, &batch);
 	if (copy_to_user(user, words, n * sizeof(u64))) {
@@ -125,7 +125,7 @@ static long clear_locked(struct vm *vm, const struct kvm_clear_dirty_log *log)
 	if (IS_ERR(mask))
 		return PTR_ERR(mask);
 
-	vm_drain_pml(vm);
+	vm_drain_writes(vm);
 	dirty_clear(&vm->mmu, slot, log->first_page, log->num_pages, mask, &batch);
 	tlb_discharge(vm, &batch);
 	kvfree(mask);

@@ -109,7 +109,7 @@ static void slot_retire(struct vm *vm, struct slot *slot, struct slots *between)
 
 	WRITE_ONCE(slot->dying, true);
 	publish(vm, between); /* waits for the faults that did not see it dying */
-	vm_drain_pml(vm);
+	vm_drain_writes(vm);
 
 	while (gfn < end) {
 		gfn_t next = min(gfn + ZAP_BATCH, end);

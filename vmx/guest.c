@@ -99,19 +99,55 @@ static int resolve(struct vcpu *vcpu, struct fault *fault)
 	return ret;
 }
 
-int exit_ept_violation(struct vcpu *vcpu)
+static struct fault violation(u64 qualification)
 {
-	u64 qualification = vmread(EXIT_QUALIFICATION);
-	struct fault fault = {
+	return (struct fault){
 		.gpa = vmread(GUEST_PHYSICAL_ADDRESS),
 		.write = qualification & EPT_VIOLATION_WRITE,
 		.fetch = qualification & EPT_VIOLATION_FETCH,
 	};
-	int ret;
+}
 
+/* The access will be made again. */
+static void before_retry(struct vcpu *vcpu, u64 qualification)
+{
 	event_requeue(vcpu);
 	if (!vcpu->vmx->event.info && (qualification & EPT_VIOLATION_NMI_UNBLOCK))
 		event_restore_nmi_blocking();
+}
+
+bool exit_ept_restore(struct vcpu *vcpu)
+{
+	const u64 any = EPT_VIOLATION_READABLE | EPT_VIOLATION_WRITABLE | EPT_VIOLATION_EXECUTABLE;
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+	struct host *host = &vcpu->vm->host;
+	struct fault fault;
+	bool restored;
+	int srcu;
+
+	/* No access at all: only access tracking leaves something to be restored. */
+	if (!(qualification & any) && vcpu->vm->mmu.kind != SPTE_SOFT)
+		return false;
+	fault = violation(qualification);
+	srcu = srcu_read_lock(&host->srcu);
+	restored = mmu_restore(&vcpu->vm->mmu, srcu_dereference(host->slots, &host->srcu), &fault,
+			       &vcpu->ring);
+	srcu_read_unlock(&host->srcu, srcu);
+	if (!restored)
+		return false;
+	vcpu->stats.faults[fault.kind]++;
+	trace_vellum_ept_fault(vcpu, &fault, FAULT_FIXED);
+	before_retry(vcpu, qualification);
+	return true;
+}
+
+int exit_ept_violation(struct vcpu *vcpu)
+{
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+	struct fault fault = violation(qualification);
+	int ret;
+
+	before_retry(vcpu, qualification);
 	ret = resolve(vcpu, &fault);
 	if (ret != FAULT_MMIO)
 		return ret; /* FAULT_FIXED is ENTER_AGAIN */

@@ -138,7 +138,11 @@ static int enter_once(struct vcpu *vcpu)
 	if (vmx->pml_armed)
 		pml_collect(vcpu);
 	stats_count_exit(&vcpu->stats, vmx->exit_reason);
-	return exit_is_quick(vmx->exit_reason) ? exit_dispatch(vcpu) : EXIT_SLOW;
+	if (exit_is_quick(vmx->exit_reason))
+		return exit_dispatch(vcpu);
+	if (vmx->exit_reason == EXIT_REASON_EPT_VIOLATION && exit_ept_restore(vcpu))
+		return ENTER_AGAIN;
+	return EXIT_SLOW;
 }
 
 /* What this thread asked of itself by the last exit; false: the burst ends. */

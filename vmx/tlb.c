@@ -23,6 +23,12 @@
  * a write like any other of the guest's that came before it).  A vCPU that is
  * seen outside has an empty log (acquire and release of mode), and looks at
  * tlb_gen before it enters again.
+ *
+ * What a vCPU's thread does in a burst beside entering the guest is waited for
+ * in the same way.  A fault that is restored there walks the EPT without a lock:
+ * it began before the asker's smp_mb() and is seen in VCPU_IN_GUEST, so no table
+ * is freed and no drain ends before it is over; or it begins after, and finds
+ * the tables without what was unlinked.
  */
 #include <linux/cpumask.h>
 #include <linux/smp.h>
@@ -127,9 +133,9 @@ void vm_kick_all(struct vm *vm)
 	kick_all(vm);
 }
 
-void vm_drain_pml(struct vm *vm)
+void vm_drain_writes(struct vm *vm)
 {
-	if (vm->mmu.caps.pml)
+	if (!mmu_scans_d(&vm->mmu))
 		kick_all(vm);
 }
 

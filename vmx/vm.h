@@ -102,8 +102,11 @@ void vm_put(struct vm *vm); /* the last one frees the VM and its vCPUs */
  */
 void tlb_discharge(struct vm *vm, struct tlb_batch *batch);
 
-/* Every vCPU drains its PML log: the same without a flush. */
-void vm_drain_pml(struct vm *vm);
+/*
+ * What was permitted or made before the call is recorded: every vCPU drains its
+ * PML log and ends its burst, as for a flush.  Nothing where D bits are the record.
+ */
+void vm_drain_writes(struct vm *vm);
 
 /*
  * After nr_logging went from or to 0: every vCPU has PML armed or not

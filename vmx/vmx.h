@@ -526,6 +526,8 @@ int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa);
 int guest_span(struct vcpu *vcpu, const struct operand *op, struct span *span);
 
 /* guest.c */
+/* In a burst: true if that is all, and the guest may be entered again. */
+bool exit_ept_restore(struct vcpu *vcpu);
 int exit_ept_violation(struct vcpu *vcpu);
 int exit_ept_misconfig(struct vcpu *vcpu);
 /* Guest memory by physical address.  0 or -EFAULT. */

@@ -76,8 +76,11 @@ int fixture_fault(struct fixture *f, gfn_t gfn, enum cpu_access access)
 		.fetch = access == CPU_FETCH,
 	};
 
-	return mmu_fault(&f->mmu, fixture_slots(f), &fault, &f->tables,
-			 f->ring.entries ? &f->ring : NULL);
+	struct ring *ring = f->ring.entries ? &f->ring : NULL;
+
+	if (mmu_restore(&f->mmu, fixture_slots(f), &fault, ring))
+		return FAULT_FIXED;
+	return mmu_fault(&f->mmu, fixture_slots(f), &fault, &f->tables, ring);
 }
 
 unsigned int fixture_drain(struct fixture *f)

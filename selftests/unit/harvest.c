@@ -68,9 +68,24 @@ static void make_mask(struct world *w, const struct oslot *os, u64 first, u64 np
 	}
 }
 
-/* The bitmap after CLEAR is what it was, without what was asked for. */
-static void check_cleared(struct world *w, struct oslot *os, const unsigned long *before, u64 first,
-			  u64 npages, const unsigned long *mask)
+/* Pages of @word that something touched at @since or later. */
+static u64 touched_since(const struct oslot *os, u64 word, u32 since)
+{
+	u64 rel, touched = 0;
+
+	for (rel = word * 64; rel < min(word * 64 + 64, os->slot->npages); rel++)
+		if (os->page[rel].touched >= since)
+			touched |= BIT_ULL(rel % 64);
+	return touched;
+}
+
+/*
+ * The bitmap after CLEAR is what it was, without what was asked for; what was
+ * touched while it ran may stand there or have been taken.  @before becomes
+ * what may have been taken.
+ */
+static void check_cleared(struct world *w, struct oslot *os, unsigned long *before, u64 first,
+			  u64 npages, const unsigned long *mask, u32 since)
 {
 	u64 word;
 
@@ -78,10 +93,15 @@ static void check_cleared(struct world *w, struct oslot *os, const unsigned long
 		u64 asked = word >= first / 64 && word < (first + npages + 63) / 64 ?
 				    mask[word - first / 64] :
 				    0;
+		u64 touched = touched_since(os, word, since), now = os->slot->dirty[word];
 
-		if (os->slot->dirty[word] != (before[word] & ~asked))
-			world_fail(w, 8, "CLEAR of %#llx in %#lx leaves %#lx, word %llu", asked,
-				   before[word], os->slot->dirty[word], word);
+		if ((now ^ (before[word] & ~asked)) & ~touched)
+			world_fail(w, 8, "CLEAR of %#llx in %#lx leaves %#llx, word %llu", asked,
+				   before[word], now, word);
+		if (touched & ~asked & (before[word] & ~now))
+			world_fail(w, 8, "CLEAR of %#llx takes others of %#lx, word %llu", asked,
+				   before[word], word);
+		before[word] |= touched & ~now;
 	}
 }
 
@@ -91,6 +111,7 @@ void world_clear(struct world *w, struct oslot *os)
 	unsigned long mask[MAX_WORDS], before[MAX_WORDS];
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	struct moment moment = begin(w);
+	u32 since;
 
 	count = 1 + w->rnd(words - first);
 	if (!w->rnd(3)) {
@@ -103,8 +124,9 @@ void world_clear(struct world *w, struct oslot *os)
 	make_mask(w, os, first, npages, mask);
 	world_interleave(w);
 	memcpy(before, os->slot->dirty, words * sizeof(before[0]));
+	since = ++w->clock;
 	dirty_clear(&w->mmu, os->slot, first, npages, mask, &batch);
-	check_cleared(w, os, before, first, npages, mask);
+	check_cleared(w, os, before, first, npages, mask, since);
 	world_discharge(w, &batch);
 	/* Userspace copies what was set and is cleared now. */
 	for (rel = first; rel < first + npages; rel++) {

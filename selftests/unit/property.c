@@ -32,8 +32,9 @@ static u32 rnd(u32 n)
 
 static void print_stats(const struct world_stats *s)
 {
-	printf("# %llu writes, %llu reads, %llu faults, %llu logged (%llu full), %llu pushed\n",
-	       s->writes, s->reads, s->faults, s->logged, s->log_full, s->pushes);
+	printf("# %llu writes, %llu reads, %llu faults (%llu restored), %llu logged (%llu full), "
+	       "%llu pushed\n",
+	       s->writes, s->reads, s->faults, s->restored, s->logged, s->log_full, s->pushes);
 	printf("# %llu GET, %llu CLEAR, %llu RESET: %llu pages, %llu entries; %llu rings full\n",
 	       s->gets, s->clears, s->resets, s->reported, s->given_back, s->ring_full);
 	printf("# slots: %llu made, %llu deleted, %llu moved, logging on %llu, off %llu times\n",
@@ -55,6 +56,8 @@ static void check_stats(const struct world_stats *s)
 	CHECK(s->gets && s->clears && s->reported && s->invalidations && s->aged && s->copied);
 	CHECK(s->slots_made && s->slots_gone && s->slots_moved && s->log_on && s->log_off);
 	CHECK(s->enomem && s->lost_races && s->overtaken);
+	if (mode == MODE_WRPROT || mode == MODE_SOFT)
+		CHECK(s->restored);
 	if (mode == MODE_PML)
 		CHECK(s->logged && s->log_full);
 	if (ring)

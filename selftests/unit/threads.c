@@ -3,7 +3,8 @@
  * Two vCPUs, a harvester and an invalidator on real threads with the real
  * locks, under ThreadSanitizer.  Guest memory is a counter a page: at the end
  * no increment may be lost, neither to a page that the host took away nor from
- * what the harvester copied.
+ * what the harvester copied; and after each harvest by bitmap the copy holds
+ * what memory held when the harvest began.
  */
 #include <getopt.h>
 #include <sched.h>
@@ -19,7 +20,7 @@
 #define BASE	     0x1c7
 #define RING_ENTRIES 1024
 
-enum { OUTSIDE, IN_GUEST, EXITING };
+enum { OUTSIDE, IN_BURST };
 enum tracker { BITMAP, RING, NR_TRACKERS };
 
 struct vcpu {
@@ -33,6 +34,7 @@ struct vcpu {
 	bool kick;
 	u32 fetch;
 	u32 writes[NPAGES];
+	u64 restored;
 	pthread_t thread;
 };
 
@@ -60,6 +62,15 @@ static u64 rnd(u64 *state)
 static bool stopped(void)
 {
 	return __atomic_load_n(&stop, __ATOMIC_RELAXED);
+}
+
+/* Before a write that races matter to: now and then the others have their turn just there. */
+static void race_hook(void)
+{
+	static __thread unsigned int n;
+
+	if (++n % 64 == 0)
+		sched_yield();
 }
 
 /* Every vCPU that is in the guest leaves it, and has read its log. */
@@ -91,7 +102,7 @@ static void vcpu_enter(struct vcpu *v)
 {
 	u64 gen;
 
-	__atomic_store_n(&v->mode, IN_GUEST, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&v->mode, IN_BURST, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&v->kick, false, __ATOMIC_SEQ_CST);
 	/* After the store of the mode: who did not see it has raised the generation before. */
 	gen = __atomic_load_n(&tlb_gen, __ATOMIC_SEQ_CST);
@@ -102,11 +113,26 @@ static void vcpu_enter(struct vcpu *v)
 
 static void vcpu_leave(struct vcpu *v)
 {
-	__atomic_store_n(&v->mode, EXITING, __ATOMIC_SEQ_CST);
-	pml_drain(v->cpu.log, v->cpu.index, slots, has_ring ? &v->ring : NULL);
-	cpu_log_reset(&v->cpu);
 	__atomic_add_fetch(&v->exits, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&v->mode, OUTSIDE, __ATOMIC_SEQ_CST);
+}
+
+static bool vcpu_is_full(const struct vcpu *v)
+{
+	return has_ring && ring_is_soft_full(&v->ring);
+}
+
+/* A VM exit, still in the burst.  True: the guest may go on. */
+static bool vcpu_exit(struct vcpu *v, enum cpu_result why, struct fault *fault)
+{
+	struct ring *ring = has_ring ? &v->ring : NULL;
+
+	pml_drain(v->cpu.log, v->cpu.index, slots, ring);
+	cpu_log_reset(&v->cpu);
+	if (why != CPU_VIOLATION || !mmu_restore(&mmu, slots, fault, ring))
+		return false;
+	v->restored++;
+	return !vcpu_is_full(v);
 }
 
 /* In the guest until a fault or a kick.  True: @fault is to be resolved. */
@@ -123,14 +149,20 @@ static bool vcpu_run(struct vcpu *v, struct fault *fault)
 
 		*fault = (struct fault){ .gpa = (BASE + rel) << PAGE_SHIFT, .write = write };
 		result = cpu_access(&v->cpu, BASE + rel, write ? CPU_WRITE : CPU_READ, &hfn);
-		if (result != CPU_DONE)
-			break;
+		if (result != CPU_DONE) {
+			if (!vcpu_exit(v, result, fault))
+				break;
+			result = CPU_DONE;
+			continue;
+		}
 		host_guest_access(hfn, write);
 		if (!write)
 			continue;
 		__atomic_add_fetch(&memory[hfn - HOST_FIRST_HFN], 1, __ATOMIC_RELAXED);
 		v->writes[rel]++;
 	}
+	if (result == CPU_DONE)
+		vcpu_exit(v, result, fault);
 	vcpu_leave(v);
 	return result != CPU_DONE && result != CPU_PML_FULL;
 }
@@ -142,7 +174,7 @@ static void *vcpu_thread(void *arg)
 	int ret;
 
 	while (!stopped()) {
-		if (has_ring && ring_is_soft_full(&v->ring)) {
+		if (vcpu_is_full(v)) {
 			sched_yield();
 			continue;
 		}
@@ -177,13 +209,23 @@ static void copy_pages(enum tracker tracker, const unsigned long *words)
 			copies[tracker][rel] = read_page(rel);
 }
 
+/* What a vCPU does in a burst is over or has not begun, where that matters to a harvest. */
+static void drain_writes(void)
+{
+	if (!mmu_scans_d(&mmu))
+		kick_all();
+}
+
 static void harvest_bitmap(bool manual)
 {
 	unsigned long words[BITS_TO_LONGS(NPAGES)];
 	struct tlb_batch batch = TLB_BATCH_INIT;
+	u32 before[NPAGES];
 	unsigned int i;
 
-	kick_all();
+	for (i = 0; i < NPAGES; i++)
+		before[i] = read_page(i);
+	drain_writes();
 	if (manual) {
 		dirty_peek(&mmu, slot);
 		for (i = 0; i < ARRAY_SIZE(words); i++)
@@ -194,6 +236,10 @@ static void harvest_bitmap(bool manual)
 	}
 	discharge(&batch);
 	copy_pages(BITMAP, words);
+	for (i = 0; i < NPAGES; i++)
+		if (copies[BITMAP][i] < before[i])
+			env_die("invariant 1: page %u had %u writes, the harvest has %u", i,
+				before[i], copies[BITMAP][i]);
 }
 
 static void harvest_rings(void)
@@ -237,19 +283,22 @@ static void *harvester_thread(void *arg)
 	return NULL;
 }
 
-/* A page moves: its content is copied once nobody can write it any more. */
-static void move_page(unsigned int index)
+/* Pages move: their content is copied once nobody can write it any more. */
+static void move_pages(unsigned int index, unsigned int n)
 {
+	unsigned int end = index + n;
 	u32 content;
 
-	host_notify_begin(index, 1);
-	content = read_page(index);
-	host_lock();
-	host_replace(index);
-	__atomic_store_n(&memory[fake_host.pte[index].hfn - HOST_FIRST_HFN], content,
-			 __ATOMIC_RELAXED);
-	host_unlock();
-	host_notify_end(index, 1);
+	host_notify_begin(index, n);
+	for (; index < end; index++) {
+		content = read_page(index);
+		host_lock();
+		host_replace(index);
+		__atomic_store_n(&memory[fake_host.pte[index].hfn - HOST_FIRST_HFN], content,
+				 __ATOMIC_RELAXED);
+		host_unlock();
+	}
+	host_notify_end(end - n, n);
 }
 
 static void *invalidator_thread(void *arg)
@@ -259,7 +308,11 @@ static void *invalidator_thread(void *arg)
 	while (!stopped()) {
 		unsigned int index = rnd(&random) % NPAGES;
 
-		move_page(index);
+		/* Now and then all of them, so that their tables go too. */
+		if (rnd(&random) % 16)
+			move_pages(index, 1);
+		else
+			move_pages(0, NPAGES);
 		host_notify_young(index, 10, true);
 		sched_yield();
 	}
@@ -281,6 +334,7 @@ static void setup(void)
 	};
 	unsigned int i;
 
+	env_race_hook = race_hook;
 	fake_host_reset();
 	memset(&mmu, 0, sizeof(mmu));
 	memset(vcpus, 0, sizeof(vcpus));
@@ -370,8 +424,8 @@ static void run_mode(void)
 	if (has_ring)
 		harvest_rings();
 	total = check_memory();
-	printf("# %llu writes, %u and %u exits, %llu flushes\n", total, vcpus[0].exits,
-	       vcpus[1].exits, tlb_gen);
+	printf("# %llu writes, %u and %u bursts, %llu and %llu restored, %llu flushes\n", total,
+	       vcpus[0].exits, vcpus[1].exits, vcpus[0].restored, vcpus[1].restored, tlb_gen);
 	CHECK(total > 1000);
 	teardown();
 }

@@ -69,31 +69,77 @@ gfn_t world_pick_gfn(struct world *w)
 	return os->slot->base + w->rnd(n);
 }
 
+/* What a fault may have pushed: one entry, for this write, and not where PML logs. */
+static void check_fault_record(struct world *w, struct vcpu *v, const struct fault *fault, u32 head)
+{
+	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
+	struct oslot *os = oracle_slot(w, gfn);
+	u32 n = v->ring.head - head;
+
+	if (os && slot_is_logged(os->slot) && fault->write && w->mmu.kind != SPTE_AD)
+		oracle_page(os, gfn)->touched = w->clock;
+	if (!n)
+		return;
+	if (n > 1 || !os || !fault->write || w->mmu.kind == SPTE_AD)
+		world_fail(w, 3, "a fault at gfn %#llx made %u ring entries", gfn, n);
+	oracle_pushed(w, v, head, os, gfn - os->slot->base);
+}
+
+static struct ring *world_ring(struct world *w, struct vcpu *v)
+{
+	return w->ring ? &v->ring : NULL;
+}
+
+/* A violation at @fault, in a burst: true if that is all. */
+static bool try_restore(struct world *w, struct vcpu *v, struct fault *fault)
+{
+	int idx = srcu_read_lock(&w->host.srcu);
+	u32 head = v->ring.head;
+	bool restored = mmu_restore(&w->mmu, world_slots(w), fault, world_ring(w, v));
+
+	srcu_read_unlock(&w->host.srcu, idx);
+	check_fault_record(w, v, fault, head);
+	if (restored && fault->kind != FAULT_RESTORED)
+		world_fail(w, 10, "restored, and fault kind %d", fault->kind);
+	w->stats.restored += restored;
+	return restored;
+}
+
 /*
  * Between the MMU's look at an entry and its write: another CPU uses the page,
- * as far as that needs no help.
+ * as far as that needs no lock.
  */
 static void race_hook(void)
 {
 	struct world *w = current_world;
+	struct fault fault = {};
+	enum cpu_result result;
 	struct vcpu *v;
 	hfn_t hfn;
 	gfn_t gfn;
-	bool write;
 
 	if (!w->race_budget || w->rnd(4))
 		return;
 	w->race_budget--;
 	v = pick_idle_vcpu(w);
-	if (!v)
+	if (!v || (w->ring && ring_is_soft_full(&v->ring)))
 		return;
 	env_race_hook = NULL;
+	v->busy = true;
 	gfn = w->rnd(2) ? w->hot : world_pick_gfn(w);
-	write = w->rnd(4);
-	if (cpu_access(&v->cpu, gfn, write ? CPU_WRITE : CPU_READ, &hfn) == CPU_DONE) {
-		oracle_access(w, gfn, hfn, write);
+	fault.gpa = gfn << PAGE_SHIFT;
+	fault.write = w->rnd(4);
+	result = cpu_access(&v->cpu, gfn, fault.write ? CPU_WRITE : CPU_READ, &hfn);
+	if (result == CPU_VIOLATION) {
+		vcpu_exit(w, v);
+		if (try_restore(w, v, &fault))
+			result = cpu_access(&v->cpu, gfn, fault.write ? CPU_WRITE : CPU_READ, &hfn);
+	}
+	if (result == CPU_DONE) {
+		oracle_access(w, gfn, hfn, fault.write);
 		w->stats.races++;
 	}
+	v->busy = false;
 	env_race_hook = race_hook;
 }
 
@@ -318,22 +364,6 @@ void world_discharge(struct world *w, struct tlb_batch *batch)
 	ept_free_dead(batch);
 }
 
-/* What mmu_fault() may have pushed: one entry, for this write, and not where PML logs. */
-static void check_fault_record(struct world *w, struct vcpu *v, const struct fault *fault, u32 head)
-{
-	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
-	struct oslot *os = oracle_slot(w, gfn);
-	u32 n = v->ring.head - head;
-
-	if (os && slot_is_logged(os->slot) && fault->write && w->mmu.kind != SPTE_AD)
-		oracle_page(os, gfn)->touched = w->clock;
-	if (!n)
-		return;
-	if (n > 1 || !os || !fault->write || w->mmu.kind == SPTE_AD)
-		world_fail(w, 3, "a fault at gfn %#llx made %u ring entries", gfn, n);
-	oracle_pushed(w, v, head, os, gfn - os->slot->base);
-}
-
 static void check_error(struct world *w, const struct fault *fault, int error)
 {
 	struct oslot *os = oracle_slot(w, fault->gpa >> PAGE_SHIFT);
@@ -370,6 +400,9 @@ static bool handle_exit(struct world *w, struct vcpu *v, struct fault *fault,
 		return true;
 	}
 	w->stats.faults++;
+	/* Now and then the way with the lock has to do what this would have done. */
+	if (why == CPU_VIOLATION && w->rnd(8) && try_restore(w, v, fault))
+		return true;
 	idx = srcu_read_lock(&w->host.srcu);
 	if (why == CPU_MISCONFIG && mmu_is_mmio(&w->mmu, world_slots(w), fault->gpa)) {
 		ret = FAULT_MMIO;
@@ -377,8 +410,7 @@ static bool handle_exit(struct world *w, struct vcpu *v, struct fault *fault,
 			world_fail(w, 9, "a stale MMIO entry is believed at %#llx", fault->gpa);
 	} else {
 		head = v->ring.head;
-		ret = mmu_fault(&w->mmu, world_slots(w), fault, &v->tables,
-				w->ring ? &v->ring : NULL);
+		ret = mmu_fault(&w->mmu, world_slots(w), fault, &v->tables, world_ring(w, v));
 		check_fault_record(w, v, fault, head);
 		if (ret == FAULT_MMIO ? fault->kind != FAULT_EMULATED :
 		    ret < 0 ? fault->kind != FAULT_RETRIED : fault->kind == FAULT_EMULATED)

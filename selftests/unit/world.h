@@ -70,7 +70,8 @@ struct world_op {
 };
 
 struct world_stats {
-	u64 reads, writes, faults, mmio, errors, spins, logged, log_full, pushes, ring_full;
+	u64 reads, writes, faults, restored, mmio, errors, spins;
+	u64 logged, log_full, pushes, ring_full;
 	u64 gets, clears, resets, reported, given_back, invalidations, aged, copied;
 	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races,
 		overtaken;
