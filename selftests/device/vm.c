@@ -157,17 +157,31 @@ int bench_run_alarmed(struct bench *bench, unsigned int i, unsigned int us)
 	return ret;
 }
 
-void *thread_interrupt(pthread_t thread)
+void threads_interrupt(const pthread_t *threads, unsigned int n, void **results)
 {
 	const struct sigaction action = { .sa_handler = nothing };
-	void *ret;
+	unsigned int i, left = (1U << n) - 1;
 
 	sigaction(SIGUSR1, &action, NULL);
-	while (pthread_tryjoin_np(thread, &ret) == EBUSY) {
-		pthread_kill(thread, SIGUSR1);
+	while (left) {
+		for (i = 0; i < n; i++) {
+			if (!(left & 1U << i))
+				continue;
+			if (pthread_tryjoin_np(threads[i], &results[i]) == EBUSY)
+				pthread_kill(threads[i], SIGUSR1);
+			else
+				left &= ~(1U << i);
+		}
 		usleep(500);
 	}
-	return ret;
+}
+
+void *thread_interrupt(pthread_t thread)
+{
+	void *result;
+
+	threads_interrupt(&thread, 1, &result);
+	return result;
 }
 
 bool bench_done(struct bench *bench, unsigned int i)

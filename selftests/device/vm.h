@@ -105,6 +105,8 @@ uint32_t bench_host_sum(struct bench *bench, uint32_t offset);
 
 /* Sends SIGUSR1, which does nothing but end KVM_RUN, until the thread has ended; its result. */
 void *thread_interrupt(pthread_t thread);
+/* The same of several, in whatever order they end. */
+void threads_interrupt(const pthread_t *threads, unsigned int n, void **results);
 
 int runner_start(struct runner *runner, struct bench *bench, unsigned int i);
 int runner_join(struct runner *runner);
