@@ -3,6 +3,7 @@
 KERNEL ?= 6.1
 JOBS ?=
 ARGS ?=
+MINUTES ?= 2
 B := $(CURDIR)/build
 
 # Looked up when used: the first of them may follow a set-up in the same run.
@@ -18,6 +19,8 @@ help:
 	@echo '                testbed/suite --list names them'
 	@echo '  make test-debug  some of it under a kernel with KASAN, lockdep and the like, which is'
 	@echo '                built first (ten minutes and more)'
+	@echo '  make soak     writing guests, every harvester and a host short of memory, all at once,'
+	@echo '                for MINUTES=2 of the test machine; SEED=N'
 	@echo '  make check    the static checks alone; make format does what one of them wants'
 	@echo '  make shell    a prompt in the test machine with the module loaded'
 	@echo '  make load     load the module on this machine, if its CPU and kernel allow it'
@@ -65,6 +68,11 @@ fuzz-ioctl: setup
 	@mkdir -p $B
 	@flock $B/lock $(MAKE) $(quiet) -C selftests/fuzz/ioctl O=$B/fuzz-ioctl
 
+soak-program: setup
+	$(call say,building the soak)
+	@mkdir -p $B
+	@flock $B/lock $(MAKE) $(quiet) -C selftests/soak O=$B/soak
+
 # One that needs the kernel's own defaults, and so a job of its own.
 trace: setup-test
 	$(call say,building the tracepoints' test)
@@ -93,6 +101,11 @@ test: setup-test
 
 test-debug: setup-test
 	@testbed/suite -j 1 --jobs testbed/debug/jobs $(JOBS)
+
+# A minute of the machine's takes two of this one's, and up to four.
+soak: module soak-program
+	@testbed/machine --kernel $(KERNEL) --cpus 2 --timeout $$(( $(MINUTES) * 300 + 300 )) $(ARGS) -- \
+		$B/soak/soak --seconds $$(( $(MINUTES) * 60 )) $(if $(SEED),--seed $(SEED))
 
 check: setup-test
 	@testbed/check
@@ -124,4 +137,4 @@ clean:
 	rm -rf $B
 
 .PHONY: help setup setup-test module module-6.1 module-6.12 module-debug tools device trace fuzz-ioctl bench-program \
-	bench bench-6.1 bench-6.12 run test test-debug check format shell load unload install uninstall deb clean
+	soak-program bench bench-6.1 bench-6.12 run test test-debug soak check format shell load unload install uninstall deb clean
