@@ -68,24 +68,49 @@ static u64 take_word(struct mmu *mmu, struct slot *slot, u64 word, struct tlb_ba
 		taken |= ept_rearm_mask(mmu, gfn, word_mask(slot, word), batch);
 	else if (taken)
 		ept_rearm_mask(mmu, gfn, taken, batch);
+	if (unlikely(slot->views))
+		views_tell(slot->views, word, taken);
 	return taken;
 }
 
-void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, struct tlb_batch *batch)
+/* All of @range, to @out, where the slot's first word is its first, or to the views alone. */
+static void take_words(struct mmu *mmu, struct slot *slot, struct word_range range,
+		       unsigned long *out, struct tlb_batch *batch)
 {
-	u64 word = 0, words = slot_bitmap_words(slot), any = 0;
+	u64 word = range.first, any = 0;
 
-	while (word < words) {
-		u64 end = min(word + BATCH_WORDS, words);
+	while (word < range.end) {
+		u64 end = min(word + BATCH_WORDS, range.end);
 
 		write_lock(&mmu->lock);
-		for (; word < end; word++)
-			any |= out[word] = take_word(mmu, slot, word, batch);
+		for (; word < end; word++) {
+			u64 taken = take_word(mmu, slot, word, batch);
+
+			any |= taken;
+			if (out)
+				out[word] = taken;
+		}
 		write_unlock(&mmu->lock);
 		cond_resched();
 	}
 	if (any)
 		batch->flush = true;
+}
+
+void dirty_share(struct mmu *mmu, struct slot *slot, struct word_range range,
+		 struct tlb_batch *batch)
+{
+	take_words(mmu, slot, range, NULL, batch);
+}
+
+void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, struct tlb_batch *batch)
+{
+	struct word_range all = { 0, slot_bitmap_words(slot) };
+
+	take_words(mmu, slot, all, out, batch);
+	/* What was just taken, and what other harvests took before. */
+	if (unlikely(slot->views))
+		views_take_abi(slot, out);
 }
 
 void dirty_peek(struct mmu *mmu, struct slot *slot)
@@ -105,12 +130,56 @@ void dirty_peek(struct mmu *mmu, struct slot *slot)
 	} while (word < words);
 }
 
+u64 dirty_mark(struct slot *slot, u64 first, u64 npages, const unsigned long *mask,
+	       struct ring *ring)
+{
+	u64 i;
+
+	for (i = 0; i < npages; i++) {
+		if (i % BATCH_PAGES == 0)
+			cond_resched();
+		if (mask && !test_bit(i, mask))
+			continue;
+		if (ring && ring_is_soft_full(ring))
+			break;
+		dirty_record(slot, first + i, ring);
+	}
+	return i;
+}
+
 void dirty_put_back(struct slot *slot, const unsigned long *words)
 {
 	u64 word;
 
+	/* They are owed to the ABI alone: the trackers were told. */
+	if (unlikely(slot->views)) {
+		views_return_abi(slot, words);
+		return;
+	}
 	for (word = 0; word < slot_bitmap_words(slot); word++)
 		put_bits(&slot->dirty[word], words[word]);
+}
+
+/*
+ * One word of KVM_CLEAR_DIRTY_LOG.  What the ABI is owed beside the records was
+ * armed when it was taken from them, and may be written again since: D tells,
+ * where it is the only record.  Write lock held.
+ */
+static u64 clear_word(struct mmu *mmu, struct slot *slot, u64 word, u64 asked,
+		      struct tlb_batch *batch)
+{
+	u64 taken = take_bits(&slot->dirty[word], asked);
+	u64 owed = unlikely(slot->views) ? slot->views->abi[word] & asked : 0;
+	u64 written;
+
+	if (!(taken | owed))
+		return 0;
+	written = ept_rearm_mask(mmu, slot->base + word * 64, taken | owed, batch);
+	if (unlikely(slot->views)) {
+		views_tell(slot->views, word, taken | written);
+		slot->views->abi[word] &= ~asked;
+	}
+	return taken | owed;
 }
 
 void dirty_clear(struct mmu *mmu, struct slot *slot, u64 first, u64 npages,
@@ -124,12 +193,9 @@ void dirty_clear(struct mmu *mmu, struct slot *slot, u64 first, u64 npages,
 		write_lock(&mmu->lock);
 		for (; word < end; word++) {
 			u64 asked = mask[word - first / 64] & word_mask(slot, word);
-			u64 taken = take_bits(&slot->dirty[word], asked);
 
-			if (!taken)
-				continue;
-			ept_rearm_mask(mmu, slot->base + word * 64, taken, batch);
-			batch->flush = true;
+			if (clear_word(mmu, slot, word, asked, batch))
+				batch->flush = true;
 		}
 		write_unlock(&mmu->lock);
 		cond_resched();

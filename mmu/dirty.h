@@ -12,6 +12,7 @@
 
 #include "mmu/ept.h"
 #include "mmu/ring.h"
+#include "mmu/tracker.h"
 
 /*
  * Page @rel of @slot was written.  @ring is the writing vCPU's, or NULL where
@@ -38,9 +39,26 @@ void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, struct tl
 /*
  * The same under manual protect: nothing is taken.  When it returns
  * @slot->dirty tells of every write that was permitted, or made, before the
- * call, and can be copied as it stands.
+ * call, and can be copied as it stands; with it goes views_show_abi().
  */
 void dirty_peek(struct mmu *mmu, struct slot *slot);
+
+/*
+ * Before a tracker is asked what it is owed of @range: takes what is recorded
+ * there, arms the pages, and tells every view.  The slot has views.
+ */
+void dirty_share(struct mmu *mmu, struct slot *slot, struct word_range range,
+		 struct tlb_batch *batch);
+
+/*
+ * Userspace wrote pages [first, first + npages) of @slot itself, those in @mask
+ * (bit 0 = page @first; NULL: all), and has done so.  The slot is logged.  With
+ * a @ring they go there, too, as long as it is not full, by the vCPU's thread.
+ * Returns how many pages of the range were looked at: all but where a ring is
+ * full.  Slots_lock or SRCU held.
+ */
+u64 dirty_mark(struct slot *slot, u64 first, u64 npages, const unsigned long *mask,
+	       struct ring *ring);
 
 /* Puts records back that could not be handed over. */
 void dirty_put_back(struct slot *slot, const unsigned long *words);

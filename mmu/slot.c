@@ -3,7 +3,7 @@
  * Memory slots: looking them up, judging a change, and making the next array.
  * Pure.
  */
-#include "mmu/slot.h"
+#include "mmu/tracker.h"
 
 /* A change of the slots, and the order that is being made of them. */
 struct slots_edit {
@@ -212,6 +212,7 @@ void slot_free(struct slot *slot)
 {
 	if (!slot)
 		return;
+	views_free(slot);
 	kvfree(slot->dirty);
 	kvfree(slot);
 }

@@ -3,8 +3,8 @@
  * Memory slots: which GFNs are memory, where the host keeps them, and whether
  * their writes are logged.
  *
- * A struct slot does not change once it is published, but for its dirty
- * bitmap's bits and @dying; a change publishes a new array (struct slots), and
+ * A struct slot does not change once it is published, but for its records and
+ * @dying; a change publishes a new array (struct slots), and
  * readers hold the VM's SRCU lock (or are the only writer).  Pure.
  */
 #ifndef VELLUM_MMU_SLOT_H
@@ -19,6 +19,8 @@
 /* KVM's limit for one slot: the bitmap's ABI counts pages in 31 bits. */
 #define SLOT_MAX_PAGES ((1ull << 31) - 1)
 
+struct views;
+
 struct slot {
 	gfn_t base;
 	u64 npages;
@@ -27,6 +29,7 @@ struct slot {
 	u16 id;
 	bool dying;	      /* being deleted or moved: faults wait, records still count */
 	unsigned long *dirty; /* one bit a page, 1 = written; NULL unless logged */
+	struct views *views;  /* mmu/tracker.h; NULL: no tracker.  Under the slots_lock */
 };
 
 struct slots {
@@ -43,6 +46,19 @@ enum slot_change { SLOT_NOTHING, SLOT_CREATE, SLOT_DELETE, SLOT_MOVE, SLOT_FLAGS
 static inline bool slot_is_logged(const struct slot *slot)
 {
 	return slot->dirty;
+}
+
+/* @to goes on where @from logged: the records are both's until one of them leaves them. */
+static inline void slot_share_log(struct slot *to, const struct slot *from)
+{
+	to->dirty = from->dirty;
+	to->views = from->views;
+}
+
+static inline void slot_leave_log(struct slot *slot)
+{
+	slot->dirty = NULL;
+	slot->views = NULL;
 }
 
 /* Any context.  @rel < npages, the slot is logged. */
@@ -109,7 +125,7 @@ struct slots *slots_change(const struct slots *old, const struct slot *without, 
 struct slot *slot_alloc(const struct kvm_userspace_memory_region *region);
 /* A bitmap of 64-bit words for @npages pages, all bits @set; NULL when memory is short. */
 unsigned long *slot_bitmap_alloc(u64 npages, bool set);
-/* Frees the slot and the bitmap it still owns. */
+/* Frees the slot and the records it still owns. */
 void slot_free(struct slot *slot);
 
 #endif

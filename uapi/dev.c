@@ -8,7 +8,6 @@
 
 #include "platform/xsave.h"
 #include "uapi/uapi.h"
-#include "uapi/vellum.h"
 
 struct cap {
 	u32 cap;

@@ -3,13 +3,14 @@
  * The ioctls of uapi/vellum.h: what KVM's ABI does not have.
  */
 #include "uapi/uapi.h"
-#include "uapi/vellum.h"
 
 long extension_value(unsigned long extension)
 {
 	switch (extension) {
 	case VELLUM_EXT_DRAIN:
 		return 1;
+	case VELLUM_EXT_TRACKERS:
+		return TRACKERS_MAX;
 	default:
 		return 0;
 	}
@@ -34,6 +35,8 @@ long extend_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg)
 		return extension_value(arg);
 	case VELLUM_DRAIN:
 		return drain(vm, arg);
+	case VELLUM_OPEN_TRACKER:
+		return tracker_open(vm, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

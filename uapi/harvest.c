@@ -11,8 +11,7 @@
 #include "uapi/uapi.h"
 #include "vmx/trace.h"
 
-/* The logged slot that an ioctl names.  slots_lock held.  Or ERR_PTR. */
-static struct slot *logged_slot(struct vm *vm, u32 id)
+struct slot *harvest_slot(struct vm *vm, u32 id)
 {
 	struct slots *slots =
 		rcu_dereference_protected(vm->host.slots, lockdep_is_held(&vm->slots_lock));
@@ -31,11 +30,30 @@ static void *words_alloc(u64 words)
 	return kvmalloc_array(words, sizeof(u64), GFP_KERNEL_ACCOUNT);
 }
 
+/* The records, and what trackers took from them before the ABI did. */
+static long show_with_views(const struct slot *slot, void __user *user)
+{
+	u64 n = slot_bitmap_words(slot);
+	unsigned long *words = words_alloc(n);
+	long err = 0;
+
+	if (!words)
+		return -ENOMEM;
+	memcpy(words, slot->dirty, n * sizeof(u64));
+	views_show_abi(slot, words);
+	if (copy_to_user(user, words, n * sizeof(u64)))
+		err = -EFAULT;
+	kvfree(words);
+	return err;
+}
+
 /* Under manual protect: what is known is told, and stays. */
 static long peek_locked(struct vm *vm, struct slot *slot, void __user *user)
 {
 	vm_drain_writes(vm);
 	dirty_peek(&vm->mmu, slot);
+	if (unlikely(slot->views))
+		return show_with_views(slot, user);
 	if (copy_to_user(user, slot->dirty, slot_bitmap_words(slot) * sizeof(u64)))
 		return -EFAULT;
 	return 0;
@@ -63,7 +81,7 @@ static long take_locked(struct vm *vm, struct slot *slot, void __user *user)
 
 static long get_locked(struct vm *vm, const struct kvm_dirty_log *log)
 {
-	struct slot *slot = logged_slot(vm, log->slot);
+	struct slot *slot = harvest_slot(vm, log->slot);
 
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
@@ -83,26 +101,24 @@ long harvest_get(struct vm *vm, const struct kvm_dirty_log *log)
 	return err;
 }
 
-/* Whole words, but for the slot's end. */
-static bool clear_range_valid(const struct slot *slot, const struct kvm_clear_dirty_log *log)
+bool harvest_range_valid(const struct slot *slot, u64 first, u64 npages)
 {
 	u64 left;
 
-	if (log->first_page % 64 || log->first_page > slot->npages)
+	if (first % 64 || first > slot->npages)
 		return false;
-	left = slot->npages - log->first_page;
-	return log->num_pages <= left && (log->num_pages == left || log->num_pages % 64 == 0);
+	left = slot->npages - first;
+	return npages <= left && (npages == left || npages % 64 == 0);
 }
 
-/* A copy of the caller's mask; dirty_clear() ignores bits beyond the slot.  Or ERR_PTR. */
-static unsigned long *clear_mask(const struct kvm_clear_dirty_log *log)
+unsigned long *harvest_copy_bitmap(const void __user *user, u64 npages)
 {
-	u64 n = DIV_ROUND_UP_ULL(log->num_pages, 64);
+	u64 n = DIV_ROUND_UP_ULL(npages, 64);
 	unsigned long *words = words_alloc(n);
 
 	if (!words)
 		return ERR_PTR(-ENOMEM);
-	if (copy_from_user(words, log->dirty_bitmap, n * sizeof(u64))) {
+	if (copy_from_user(words, user, n * sizeof(u64))) {
 		kvfree(words);
 		return ERR_PTR(-EFAULT);
 	}
@@ -111,17 +127,18 @@ static unsigned long *clear_mask(const struct kvm_clear_dirty_log *log)
 
 static long clear_locked(struct vm *vm, const struct kvm_clear_dirty_log *log)
 {
-	struct slot *slot = logged_slot(vm, log->slot);
+	struct slot *slot = harvest_slot(vm, log->slot);
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	unsigned long *mask;
 
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
-	if (!clear_range_valid(slot, log))
+	if (!harvest_range_valid(slot, log->first_page, log->num_pages))
 		return -EINVAL;
 	if (!log->num_pages)
 		return 0;
-	mask = clear_mask(log);
+	/* dirty_clear() ignores bits beyond the slot. */
+	mask = harvest_copy_bitmap(log->dirty_bitmap, log->num_pages);
 	if (IS_ERR(mask))
 		return PTR_ERR(mask);
 

@@ -42,11 +42,11 @@ static int change_attach_bitmap(struct vm *vm, struct change *change)
 	if (!(new->flags &KVM_MEM_LOG_DIRTY_PAGES))
 		return 0;
 	if (is_logged(change->old)) {
-		new->dirty = change->old->dirty;
+		slot_share_log(new, change->old);
 		return 0;
 	}
 	new->dirty = slot_bitmap_alloc(new->npages, set);
-	return new->dirty ? 0 : -ENOMEM;
+	return new->dirty ? trackers_see(vm, new) : -ENOMEM;
 }
 
 static void change_abandon(struct change *change)
@@ -56,7 +56,7 @@ static void change_abandon(struct change *change)
 	if (!change->new)
 		return;
 	if (is_logged(change->old))
-		change->new->dirty = NULL; /* it is still the old slot's */
+		slot_leave_log(change->new); /* it is still the old slot's */
 	slot_free(change->new);
 }
 
@@ -158,7 +158,7 @@ static void change_commit(struct vm *vm, struct change *change)
 	if (!change->old)
 		return;
 	if (was_logged && logged)
-		change->old->dirty = NULL; /* the new slot has it */
+		slot_leave_log(change->old); /* the new slot has it */
 	slot_free(change->old);
 }
 

@@ -9,6 +9,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 
+#include "uapi/vellum.h"
 #include "vmx/vcpu.h"
 
 /* Defined by headers from 6.2 on; the number is the ABI's. */
@@ -87,6 +88,17 @@ long mce_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *user);
 
 /* KVM_GET_STATS_FD of a vCPU, or of the VM itself when @vcpu is NULL. */
 long stats_fd(struct vm *vm, struct vcpu *vcpu);
+
+/* tracker.c: a descriptor for a tracker, or -errno. */
+long tracker_open(struct vm *vm, struct vellum_tracker __user *user);
+/* @slot, which is not published yet, begins to be logged: 0 or -ENOMEM.  slots_lock held. */
+int trackers_see(struct vm *vm, struct slot *slot);
+/* harvest.c: the logged slot of an id, or ERR_PTR.  slots_lock held. */
+struct slot *harvest_slot(struct vm *vm, u32 id);
+/* Is that a range of whole words, but for the slot's end? */
+bool harvest_range_valid(const struct slot *slot, u64 first, u64 npages);
+/* A copy of the caller's bitmap of @npages pages, to be freed by kvfree(), or ERR_PTR. */
+unsigned long *harvest_copy_bitmap(const void __user *user, u64 npages);
 
 /* extend.c: what uapi/vellum.h has.  VELLUM_CHECK_EXTENSION: 0 is "not here". */
 long extension_value(unsigned long extension);

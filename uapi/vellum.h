@@ -23,6 +23,7 @@
  */
 #define VELLUM_CHECK_EXTENSION _IO(VELLUMIO, 0xd0)
 #define VELLUM_EXT_DRAIN       1 /* 1 */
+#define VELLUM_EXT_TRACKERS    2 /* how many a VM can have */
 
 /*
  * On a VM; the argument is 0.  What every vCPU has written so far is in the
@@ -30,5 +31,48 @@
  * are set.  KVM_RUN does not return for it.
  */
 #define VELLUM_DRAIN _IO(VELLUMIO, 0xd1)
+
+/*
+ * On a VM: a descriptor of tracker @id, which hears of every write from its
+ * making on, beside KVM_GET_DIRTY_LOG and all other trackers.  One that was
+ * kept goes on where it stood.
+ */
+struct vellum_tracker {
+	__u32 id;    /* below VELLUM_EXT_TRACKERS */
+	__u32 flags; /* in: KEEP, NEW; out: RESUMED */
+	__u64 reserved[3];
+};
+
+#define VELLUM_TRACKER_KEEP    1 /* it stays when the descriptor is closed */
+#define VELLUM_TRACKER_NEW     2 /* EEXIST if it was kept */
+#define VELLUM_TRACKER_RESUMED 4 /* it was kept */
+
+#define VELLUM_OPEN_TRACKER _IOWR(VELLUMIO, 0xd3, struct vellum_tracker)
+
+/*
+ * Pages of a slot: @first_page is a multiple of 64, @num_pages too or it ends
+ * the slot.  @bitmap is the address of a bit for each page, in 64-bit words.
+ */
+struct vellum_pages {
+	__u32 slot;
+	__u32 flags;
+	__u64 first_page;
+	__u64 num_pages;
+	__u64 bitmap;
+	__u64 count; /* out: how many pages it was about */
+	__u64 reserved[3];
+};
+
+/*
+ * On a tracker.  TAKE: what was written since it last looked, to @bitmap; held
+ * until COMMIT forgets it, or GIVE_BACK makes it news again.  EBUSY: something
+ * of the range is held.  COMMIT and GIVE_BACK are about those pages that are
+ * held and in @bitmap; a @bitmap of 0 means all of the range.
+ */
+#define VELLUM_TAKE_COMMIT 1 /* of TAKE: nothing is held */
+
+#define VELLUM_TAKE	 _IOWR(VELLUMIO, 0xd4, struct vellum_pages)
+#define VELLUM_COMMIT	 _IOWR(VELLUMIO, 0xd5, struct vellum_pages)
+#define VELLUM_GIVE_BACK _IOWR(VELLUMIO, 0xd6, struct vellum_pages)
 
 #endif

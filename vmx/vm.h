@@ -28,6 +28,13 @@
 
 struct vcpu;
 
+/* Trackers that there are, by bits of their ids; uapi/tracker.c's, under slots_lock. */
+struct vm_trackers {
+	u32 known; /* every logged slot has a view of it */
+	u32 open;  /* it has a descriptor */
+	u32 kept;  /* and stays when that is closed */
+};
+
 /* The time of a VM's guests. */
 struct vm_clock {
 	spinlock_t lock; /* this, and every vCPU's TSC; interrupts off */
@@ -60,7 +67,8 @@ struct vm {
 	/* Slots being logged: PML is armed while this is not 0.  Under slots_lock. */
 	atomic_t nr_logging;
 
-	u32 ring_entries;   /* per vCPU; 0: no ring */
+	u32 ring_entries; /* per vCPU; 0: no ring */
+	struct vm_trackers trackers;
 	u64 manual_protect; /* KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | _INITIALLY_SET */
 	bool irqchip;	    /* vCPUs have a local APIC */
 

@@ -9,7 +9,7 @@
  * A harvest begins with an exit of every vCPU.  What was written before the
  * first of them must be told; what happens after the last may be told again.
  */
-static struct moment begin(struct world *w)
+struct moment world_begin_harvest(struct world *w)
 {
 	struct moment moment = { .since = w->clock++ };
 
@@ -18,13 +18,21 @@ static struct moment begin(struct world *w)
 	return moment;
 }
 
+/* What KVM_GET_DIRTY_LOG tells under manual protect. */
+static void show(const struct slot *slot, unsigned long *out)
+{
+	memcpy(out, slot->dirty, slot_bitmap_words(slot) * sizeof(*out));
+	if (slot->views)
+		views_show_abi(slot, out);
+}
+
 void world_get(struct world *w, struct oslot *os)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	u64 words = slot_bitmap_words(os->slot);
 	unsigned long out[MAX_WORDS + 1];
 	bool failed = !w->manual && !w->rnd(16);
-	struct moment moment = begin(w);
+	struct moment moment = world_begin_harvest(w);
 
 	world_aim(w, os->slot->base, os->slot->npages);
 	memset(out, 0xa5, sizeof(out));
@@ -32,7 +40,7 @@ void world_get(struct world *w, struct oslot *os)
 	world_interleave(w);
 	if (w->manual) {
 		dirty_peek(&w->mmu, os->slot);
-		memcpy(out, os->slot->dirty, words * sizeof(out[0]));
+		show(os->slot, out);
 	} else {
 		dirty_get(&w->mmu, os->slot, out, &batch);
 		world_discharge(w, &batch);
@@ -87,13 +95,15 @@ static u64 touched_since(const struct oslot *os, u64 word, u32 since)
 static void check_cleared(struct world *w, struct oslot *os, unsigned long *before, u64 first,
 			  u64 npages, const unsigned long *mask, u32 since)
 {
+	unsigned long after[MAX_WORDS];
 	u64 word;
 
+	show(os->slot, after);
 	for (word = 0; word < slot_bitmap_words(os->slot); word++) {
 		u64 asked = word >= first / 64 && word < (first + npages + 63) / 64 ?
 				    mask[word - first / 64] :
 				    0;
-		u64 touched = touched_since(os, word, since), now = os->slot->dirty[word];
+		u64 touched = touched_since(os, word, since), now = after[word];
 
 		if ((now ^ (before[word] & ~asked)) & ~touched)
 			world_fail(w, 8, "CLEAR of %#llx in %#lx leaves %#llx, word %llu", asked,
@@ -110,7 +120,7 @@ void world_clear(struct world *w, struct oslot *os)
 	u64 words = slot_bitmap_words(os->slot), first = w->rnd(words), count, npages, rel;
 	unsigned long mask[MAX_WORDS], before[MAX_WORDS];
 	struct tlb_batch batch = TLB_BATCH_INIT;
-	struct moment moment = begin(w);
+	struct moment moment = world_begin_harvest(w);
 	u32 since;
 
 	count = 1 + w->rnd(words - first);
@@ -123,7 +133,7 @@ void world_clear(struct world *w, struct oslot *os)
 	world_aim(w, os->slot->base + first, npages);
 	make_mask(w, os, first, npages, mask);
 	world_interleave(w);
-	memcpy(before, os->slot->dirty, words * sizeof(before[0]));
+	show(os->slot, before);
 	since = ++w->clock;
 	dirty_clear(&w->mmu, os->slot, first, npages, mask, &batch);
 	check_cleared(w, os, before, first, npages, mask, since);
@@ -133,7 +143,7 @@ void world_clear(struct world *w, struct oslot *os)
 		if (!test_bit(rel - first, mask) || !test_bit(rel, before))
 			continue;
 		os->page[rel].owed[BITMAP] = 0;
-		os->page[rel].cleared = moment.taken;
+		os->page[rel].cleared[BITMAP] = moment.taken;
 	}
 	w->stats.clears++;
 }
@@ -211,7 +221,7 @@ static void account_reset(struct world *w, struct vcpu *v, u32 from, u32 to)
 void world_reset(struct world *w)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
-	struct moment moment = begin(w);
+	struct moment moment = world_begin_harvest(w);
 	u32 tail[NR_VCPUS];
 	unsigned int i;
 

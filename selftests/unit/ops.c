@@ -216,6 +216,49 @@ static void op_host_write(struct world *w)
 	check_host_write(w, gpa, len, in_thread ? v : NULL, head, ret);
 }
 
+static void op_tracker(struct world *w)
+{
+	unsigned int id = w->rnd(NR_VIEWS);
+
+	world_trace(w, "tracker", id, w->trackers, 0);
+	world_tracker_toggle(w, id);
+}
+
+static void op_take(struct world *w)
+{
+	unsigned int id = w->rnd(NR_VIEWS);
+	struct oslot *os = pick_logged(w);
+
+	if (!os || !(w->trackers & BIT(id)))
+		return;
+	age_all(w, os);
+	world_trace(w, "take", id, os->slot->base, os->slot->npages);
+	world_tracker_take(w, os, id);
+}
+
+static void op_settle(struct world *w)
+{
+	unsigned int id = w->rnd(NR_VIEWS);
+	struct oslot *os = pick_logged(w);
+	bool owed = w->rnd(2);
+
+	if (!os || !(w->trackers & BIT(id)))
+		return;
+	world_trace(w, owed ? "give back" : "commit", id, os->slot->base, os->slot->npages);
+	world_tracker_settle(w, os, id, owed);
+}
+
+static void op_mark(struct world *w)
+{
+	struct oslot *os = pick_logged(w);
+	struct vcpu *v = pick_vcpu(w);
+
+	if (!os)
+		return;
+	world_trace(w, "mark", v - w->vcpu, os->slot->base, os->slot->npages);
+	world_mark(w, os, w->rnd(2) ? v : NULL);
+}
+
 /* A range of the host's pages, mostly inside a slot. */
 static void pick_range(struct world *w, unsigned int *index, unsigned int *n)
 {
@@ -377,6 +420,7 @@ static const struct {
 	{ op_get, 20, true }, { op_clear, 30, true }, { op_collect, 40 },    { op_reset, 30, true },
 	{ op_age, 60 },	      { op_flags, 10, true }, { op_invalidate, 40 }, { op_slot, 12, true },
 	{ op_trouble, 20 },   { op_host_write, 20 },  { op_lazy, 6 },	     { oracle_audit, 1 },
+	{ op_tracker, 8, true }, { op_take, 40, true }, { op_settle, 40, true }, { op_mark, 20 },
 };
 
 static void run_op(struct world *w, unsigned int i)
@@ -391,7 +435,10 @@ void world_locked_op(struct world *w)
 	if (w->slots_locked)
 		return;
 	w->slots_locked = true;
-	switch (w->rnd(5)) {
+	switch (w->rnd(6)) {
+	case 5:
+		op_take(w);
+		break;
 	case 0:
 		op_get(w);
 		break;

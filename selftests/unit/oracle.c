@@ -18,10 +18,12 @@ struct oslot *oracle_slot(struct world *w, gfn_t gfn)
 void oracle_written(struct world *w, struct oslot *os, u64 rel, bool to_ring)
 {
 	struct tracked *page = &os->page[rel];
+	unsigned int i;
 
 	page->touched = ++w->clock;
-	if (!page->owed[BITMAP])
-		page->owed[BITMAP] = w->clock;
+	for (i = 0; i < NR_TRACKERS; i++)
+		if (i != RING && !page->owed[i])
+			page->owed[i] = w->clock;
 	if (w->ring && to_ring && !page->owed[RING])
 		page->owed[RING] = w->clock;
 }
@@ -59,9 +61,24 @@ void oracle_pushed(struct world *w, struct vcpu *v, u32 index, struct oslot *os,
 	w->stats.pushes++;
 }
 
+void oracle_check_page(struct world *w, const struct oslot *os, u64 rel, bool told,
+		       const struct asked *by)
+{
+	const struct tracked *page = &os->page[rel];
+	u32 owed = page->owed[by->who], cleared = page->cleared[by->who];
+
+	if (told && cleared != NEVER && page->touched <= cleared)
+		world_fail(w, 3, "page %u:%#llx is reported to %u, nobody wrote it since",
+			   os->slot->id, rel, by->who);
+	if (!told && owed && owed <= by->moment.since)
+		world_fail(w, 1, "lost: page %u:%#llx was written at %u, %u was not told at %u",
+			   os->slot->id, rel, owed, by->who, by->moment.since);
+}
+
 void oracle_check_get(struct world *w, struct oslot *os, const unsigned long *words,
 		      const struct moment *moment, bool taken)
 {
+	const struct asked by = { BITMAP, *moment };
 	const struct slot *slot = os->slot;
 	u64 rel;
 
@@ -69,15 +86,10 @@ void oracle_check_get(struct world *w, struct oslot *os, const unsigned long *wo
 		struct tracked *page = &os->page[rel];
 		bool told = test_bit(rel, words);
 
-		if (told && page->touched <= page->cleared)
-			world_fail(w, 3, "page %u:%#llx is reported, nobody wrote it since",
-				   slot->id, rel);
-		if (!told && page->owed[BITMAP] && page->owed[BITMAP] <= moment->since)
-			world_fail(w, 1, "lost: page %u:%#llx was written at %u, not told at %u",
-				   slot->id, rel, page->owed[BITMAP], moment->since);
+		oracle_check_page(w, os, rel, told, &by);
 		if (!told || !taken)
 			continue;
-		page->cleared = moment->taken;
+		page->cleared[BITMAP] = moment->taken;
 		page->owed[BITMAP] = 0;
 		w->stats.reported++;
 	}

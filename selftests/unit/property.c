@@ -43,6 +43,8 @@ static void print_stats(const struct world_stats *s)
 	       s->invalidations, s->aged, s->copied, s->mmio, s->errors, s->spins);
 	printf("# %llu changes without memory, %llu races, %llu lost, %llu operations overtaken\n",
 	       s->enomem, s->races, s->lost_races, s->overtaken);
+	printf("# trackers: %llu made, %llu times taken, %llu settled, %llu marks\n", s->trackers,
+	       s->takes, s->settled, s->marked);
 }
 
 /* A test that never came to the point proves nothing. */
@@ -56,6 +58,7 @@ static void check_stats(const struct world_stats *s)
 	CHECK(s->gets && s->clears && s->reported && s->invalidations && s->aged && s->copied);
 	CHECK(s->slots_made && s->slots_gone && s->slots_moved && s->log_on && s->log_off);
 	CHECK(s->enomem && s->lost_races && s->overtaken);
+	CHECK(s->trackers && s->takes && s->settled && s->marked);
 	if (mode == MODE_WRPROT || mode == MODE_SOFT)
 		CHECK(s->restored);
 	if (mode == MODE_PML)

@@ -18,9 +18,12 @@ static struct slot *make_slot(struct world *w, const struct oslot *old,
 
 	if (!slot || !(region->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return slot;
-	slot->dirty = is_logged(old) ? old->slot->dirty :
-				       slot_bitmap_alloc(slot->npages, w->initially_set);
-	if (!slot->dirty) {
+	if (is_logged(old)) {
+		slot_share_log(slot, old->slot);
+		return slot;
+	}
+	slot->dirty = slot_bitmap_alloc(slot->npages, w->initially_set);
+	if (!slot->dirty || world_views_add(w, slot)) {
 		slot_free(slot);
 		return NULL;
 	}
@@ -30,15 +33,23 @@ static struct slot *make_slot(struct world *w, const struct oslot *old,
 static struct oslot *make_oslot(struct world *w, struct slot *slot)
 {
 	struct oslot *os = calloc(1, sizeof(*os));
+	unsigned int id;
 	u64 rel;
 
 	if (!os)
 		env_die("the machine itself is out of memory");
 	os->slot = slot;
 	os->serial = ++w->serial;
-	if (w->initially_set && slot_is_logged(slot))
-		for (rel = 0; rel < slot->npages; rel++)
-			os->page[rel].touched = w->clock;
+	for (rel = 0; slot_is_logged(slot) && rel < slot->npages; rel++) {
+		struct tracked *page = &os->page[rel];
+
+		if (w->initially_set)
+			page->touched = w->clock;
+		for (id = 0; id < NR_VIEWS; id++) {
+			page->owed[VIEWS + id] = !!(w->trackers & BIT(id));
+			page->cleared[VIEWS + id] = NEVER;
+		}
+	}
 	return os;
 }
 
@@ -149,7 +160,7 @@ static void commit(struct world *w, struct oslot *old, enum slot_change what, st
 	if (was_logged && !logged)
 		update_pml(w, -1);
 	if (was_logged && logged)
-		gone->dirty = NULL;
+		slot_leave_log(gone);
 	slot_free(gone);
 	if (os != old)
 		free(old);
@@ -169,7 +180,7 @@ static int change(struct world *w, struct oslot *old, enum slot_change what,
 	slots = slots_change(world_slots(w), old ? old->slot : NULL, slot);
 	if (!slots) {
 		if (slot && is_logged(old))
-			slot->dirty = NULL;
+			slot_leave_log(slot);
 		slot_free(slot);
 		return -ENOMEM;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two vCPUs, a harvester and an invalidator on real threads with the real
- * locks, under ThreadSanitizer.  Guest memory is a counter a page: at the end
+ * Two vCPUs, a harvester, a tracker and an invalidator on real threads with the
+ * real locks, under ThreadSanitizer.  Guest memory is a counter a page: at the end
  * no increment may be lost, neither to a page that the host took away nor from
  * what the harvester copied; and after each harvest by bitmap the copy holds
  * what memory held when the harvest began.
@@ -21,7 +21,8 @@
 #define RING_ENTRIES 1024
 
 enum { OUTSIDE, IN_BURST };
-enum tracker { BITMAP, RING, NR_TRACKERS };
+enum tracker { BITMAP, RING, VIEW, NR_TRACKERS };
+#define VIEW_ID 3
 
 struct vcpu {
 	struct fake_cpu cpu;
@@ -44,6 +45,7 @@ static struct mmu mmu;
 static struct host host;
 static struct slots *slots;
 static struct slot *slot;
+static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vcpu vcpus[NR_VCPUS];
 static bool has_ring, stop;
 static u64 tlb_gen;
@@ -230,6 +232,7 @@ static void harvest_bitmap(bool manual)
 		dirty_peek(&mmu, slot);
 		for (i = 0; i < ARRAY_SIZE(words); i++)
 			words[i] = READ_ONCE(slot->dirty[i]);
+		views_show_abi(slot, words);
 		dirty_clear(&mmu, slot, 0, NPAGES, words, &batch);
 	} else {
 		dirty_get(&mmu, slot, words, &batch);
@@ -276,9 +279,42 @@ static void *harvester_thread(void *arg)
 	unsigned int turn;
 
 	for (turn = 0; !stopped(); turn++) {
+		pthread_mutex_lock(&slots_lock);
 		harvest_bitmap(turn % 2);
 		if (has_ring)
 			harvest_rings();
+		pthread_mutex_unlock(&slots_lock);
+	}
+	return NULL;
+}
+
+/* A consumer of its own: takes, and copies or fails to copy, without the lock. */
+static void take_view(bool copy)
+{
+	const struct word_range all = { 0, slot_bitmap_words(slot) };
+	unsigned long words[BITS_TO_LONGS(NPAGES)];
+	struct tlb_batch batch = TLB_BATCH_INIT;
+
+	pthread_mutex_lock(&slots_lock);
+	drain_writes();
+	dirty_share(&mmu, slot, all, &batch);
+	discharge(&batch);
+	view_take(slot, VIEW_ID, all, words);
+	pthread_mutex_unlock(&slots_lock);
+	if (copy)
+		copy_pages(VIEW, words);
+	pthread_mutex_lock(&slots_lock);
+	view_settle(slot, VIEW_ID, all, NULL, !copy);
+	pthread_mutex_unlock(&slots_lock);
+}
+
+static void *tracker_thread(void *arg)
+{
+	unsigned int turn;
+
+	for (turn = 0; !stopped(); turn++) {
+		take_view(turn % 3);
+		sched_yield();
 	}
 	return NULL;
 }
@@ -347,7 +383,8 @@ static void setup(void)
 	mmu.kind = mmu_choose_kind(mmu.caps, has_ring);
 	slot = slot_alloc(&region);
 	slot->dirty = slot_bitmap_alloc(NPAGES, false);
-	if (ept_init(&mmu) || host_init(&host, &mmu, host_discharge))
+	if (view_add(slot, VIEW_ID, true) || ept_init(&mmu) ||
+	    host_init(&host, &mmu, host_discharge))
 		env_die("no memory");
 	slots = slots_change(host.slots, NULL, slot);
 	kvfree(host_publish(&host, slots));
@@ -374,6 +411,7 @@ static u64 check_memory(void)
 		CHECK_MSG(read_page(rel) == expected, "invariant 10: page %llu has %u of %u writes",
 			  rel, read_page(rel), expected);
 		CHECK_MSG(copies[BITMAP][rel] == expected, "invariant 1: bitmap, page %llu", rel);
+		CHECK_MSG(copies[VIEW][rel] == expected, "invariant 1: tracker, page %llu", rel);
 		if (has_ring)
 			CHECK_MSG(copies[RING][rel] == expected, "invariant 1: ring, page %llu",
 				  rel);
@@ -402,7 +440,7 @@ static void teardown(void)
 static void run_mode(void)
 {
 	const struct timespec pause = { .tv_sec = seconds };
-	pthread_t harvester, invalidator;
+	pthread_t harvester, tracker, invalidator;
 	unsigned int i;
 	u64 total;
 
@@ -411,6 +449,7 @@ static void run_mode(void)
 		if (pthread_create(&vcpus[i].thread, NULL, vcpu_thread, &vcpus[i]))
 			env_die("no thread");
 	if (pthread_create(&harvester, NULL, harvester_thread, NULL) ||
+	    pthread_create(&tracker, NULL, tracker_thread, NULL) ||
 	    pthread_create(&invalidator, NULL, invalidator_thread, NULL))
 		env_die("no thread");
 	nanosleep(&pause, NULL);
@@ -418,11 +457,13 @@ static void run_mode(void)
 	for (i = 0; i < NR_VCPUS; i++)
 		pthread_join(vcpus[i].thread, NULL);
 	pthread_join(harvester, NULL);
+	pthread_join(tracker, NULL);
 	pthread_join(invalidator, NULL);
 
 	harvest_bitmap(false);
 	if (has_ring)
 		harvest_rings();
+	take_view(true);
 	total = check_memory();
 	printf("# %llu writes, %u and %u bursts, %llu and %llu restored, %llu flushes\n", total,
 	       vcpus[0].exits, vcpus[1].exits, vcpus[0].restored, vcpus[1].restored, tlb_gen);

@@ -24,12 +24,18 @@
 enum world_mode { MODE_PML, MODE_SCAN, MODE_WRPROT, MODE_SOFT, NR_MODES };
 extern const char *const world_mode_names[NR_MODES];
 
-enum tracker { BITMAP, RING, NR_TRACKERS };
+#define NR_VIEWS 2
+enum tracker { BITMAP, RING, VIEWS, NR_TRACKERS = VIEWS + NR_VIEWS };
+
+/* of tracked.cleared: all that is told is right, for the tracker could not see it. */
+#define NEVER (~0u)
 
 /* What the oracle knows of one page of a slot. */
 struct tracked {
 	u32 touched;	       /* the last event that a bitmap may tell of */
-	u32 cleared;	       /* the bitmap's owner took it then */
+	u32 cleared[NR_TRACKERS]; /* who takes bitmaps took it then */
+	u32 before[NR_VIEWS];  /* and what that was before it took what it holds */
+	bool held[NR_VIEWS];
 	u32 owed[NR_TRACKERS]; /* the first write not reported yet; 0: none */
 	u16 in_rings;	       /* entries in rings */
 };
@@ -38,6 +44,12 @@ struct tracked {
 struct moment {
 	u32 since;
 	u32 taken;
+};
+
+/* Who harvests, and when. */
+struct asked {
+	enum tracker who;
+	struct moment moment;
 };
 
 /* The oracle's half of a slot: from its publication until the next. */
@@ -74,13 +86,14 @@ struct world_stats {
 	u64 logged, log_full, pushes, ring_full;
 	u64 gets, clears, resets, reported, given_back, invalidations, aged, copied;
 	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races,
-		overtaken;
+		overtaken, takes, settled, trackers, marked;
 };
 
 struct world {
 	struct mmu mmu;
 	struct host host;
 	enum world_mode mode;
+	u32 trackers; /* that are there, by bits of their ids */
 	bool ring, manual, initially_set, hostile, racy;
 	struct vcpu vcpu[NR_VCPUS];
 	struct oslot *oslot[NR_SLOT_IDS];
@@ -151,12 +164,24 @@ void oracle_written(struct world *w, struct oslot *os, u64 rel, bool to_ring);
 void oracle_pushed(struct world *w, struct vcpu *v, u32 index, struct oslot *os, u64 rel);
 void oracle_check_get(struct world *w, struct oslot *os, const unsigned long *words,
 		      const struct moment *moment, bool taken);
+/* Page @rel was or was not told: was that right? */
+void oracle_check_page(struct world *w, const struct oslot *os, u64 rel, bool told,
+		       const struct asked *by);
 void oracle_check_ring_complete(struct world *w, u32 since);
 int oracle_classify(struct world *w, const struct kvm_userspace_memory_region *region);
 /* The counts the MMU keeps are what stands in its tables. */
 void oracle_audit(struct world *w);
 
+/* trackers.c: trackers come and go, take, and settle what they hold. */
+int world_views_add(struct world *w, struct slot *slot);
+void world_tracker_toggle(struct world *w, unsigned int id);
+void world_tracker_take(struct world *w, struct oslot *os, unsigned int id);
+void world_tracker_settle(struct world *w, struct oslot *os, unsigned int id, bool owed);
+/* Userspace says that it wrote; @v: by that vCPU's ring, too. */
+void world_mark(struct world *w, struct oslot *os, struct vcpu *v);
+
 /* harvest.c: what userspace takes. */
+struct moment world_begin_harvest(struct world *w);
 void world_get(struct world *w, struct oslot *os);
 void world_clear(struct world *w, struct oslot *os);
 void world_collect(struct world *w, struct vcpu *v, u32 max);

@@ -13,7 +13,7 @@ import re
 import sys
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
-PURE = {f'mmu/{name}.{end}' for name in ('spte', 'iter', 'ept', 'dirty', 'pml', 'ring', 'bitmap',
+PURE = {f'mmu/{name}.{end}' for name in ('spte', 'iter', 'ept', 'dirty', 'pml', 'ring', 'tracker',
                                          'slot') for end in 'ch'}
 
 
