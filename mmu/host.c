@@ -61,18 +61,12 @@ bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva)
 	return race->seq != seq;
 }
 
-/*
- * Returns whether another invalidation is under way: it may have zapped what
- * this one is asked to, and not have flushed yet.
- */
-static bool race_start(struct mmu *mmu, unsigned long start, unsigned long end)
+static void race_start(struct mmu *mmu, unsigned long start, unsigned long end)
 {
 	struct mmu_race *race = &mmu->race;
-	bool others;
 
 	write_lock(&mmu->lock);
-	others = race->count++;
-	if (!others) {
+	if (!race->count++) {
 		race->start = start;
 		race->end = end;
 	} else {
@@ -80,7 +74,6 @@ static bool race_start(struct mmu *mmu, unsigned long start, unsigned long end)
 		race->end = max(race->end, end);
 	}
 	write_unlock(&mmu->lock);
-	return others;
 }
 
 static void race_end(struct mmu *mmu)
@@ -111,6 +104,11 @@ static void zap_slot(struct mmu *mmu, struct slot *slot, gfn_t first, gfn_t last
 		next = min(first + ZAP_BATCH, last);
 		write_lock(&mmu->lock);
 		ept_zap(mmu, slot, first, next, batch);
+		/*
+		 * Another invalidation that is under way may have zapped these
+		 * leaves, also since this one began, and not have flushed yet.
+		 */
+		batch->flush |= mmu->race.count > 1;
 		write_unlock(&mmu->lock);
 	}
 }
@@ -150,9 +148,9 @@ static struct host *notifier_host(struct mmu_notifier *notifier)
 static int notify_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct host *host = notifier_host(notifier);
-	bool others = race_start(host->mmu, range->start, range->end);
 
-	zap_hva_range(host, range->start, range->end, others);
+	race_start(host->mmu, range->start, range->end);
+	zap_hva_range(host, range->start, range->end, false);
 	return 0;
 }
 

@@ -270,6 +270,11 @@ void cleanup_srcu_struct(struct srcu_struct *srcu)
 
 int srcu_read_lock(struct srcu_struct *srcu)
 {
+	void (*hook)(void) = fake_host.at_srcu;
+
+	fake_host.at_srcu = NULL;
+	if (hook)
+		hook();
 	__atomic_add_fetch(&srcu->readers, 1, __ATOMIC_ACQUIRE);
 	return 0;
 }

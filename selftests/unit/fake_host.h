@@ -38,6 +38,7 @@ struct fake_host {
 	unsigned int next_frame;
 	int fail_next;		    /* -errno for the next look-up that may sleep */
 	void (*after_lookup)(void); /* between the look-up and its use: races go here */
+	void (*at_srcu)(void);	    /* a reader of the slots begins, once */
 	void (*before_copy)(unsigned int index, bool begin); /* a write-protected page is copied */
 	unsigned int pokes, poked; /* writes by copy_to_user_nofault(), the index of the last */
 };

@@ -167,6 +167,48 @@ TEST(a_flush_only_where_one_can_be_due)
 	fixture_exit(&f);
 }
 
+static struct fixture *raced;
+static struct tlb_batch late;
+
+static void discharge_late(struct host *host, struct tlb_batch *batch)
+{
+	late = *batch;
+	*batch = (struct tlb_batch)TLB_BATCH_INIT;
+}
+
+/* Another invalidation zaps, and is held up before its flush. */
+static void overtake(void)
+{
+	raced->host.discharge = discharge_late;
+	host_notify_begin(3, 1);
+	raced->host.discharge = count_discharge;
+}
+
+/*
+ * An invalidation that began first, finds nothing and does not flush would give
+ * the page back while a CPU still writes to it: the leaf was zapped by another
+ * one, that began after it and flushes later.
+ */
+TEST(an_invalidation_waits_for_the_flush_of_one_that_overtook_it)
+{
+	struct fixture f;
+
+	fixture_init(&f, FIX_PML);
+	raced = &f;
+	fixture_slot(&f, 0, 0, 10, 0, 0);
+	CHECK(fixture_touch(&f, 3, CPU_WRITE));
+	CHECK(cpu_cached(&f.cpu, 3));
+	fake_host.at_srcu = overtake;
+	host_notify_begin(3, 1);
+	CHECK(late.flush);
+	CHECK(!mapped(&f, 3));
+	CHECK(!cpu_cached(&f.cpu, 3));
+	fixture_discharge(&f, &late);
+	host_notify_end(3, 1);
+	host_notify_end(3, 1);
+	fixture_exit(&f);
+}
+
 TEST(a_read_takes_a_writable_page_as_such_and_others_not)
 {
 	struct host_page page;

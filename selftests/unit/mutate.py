@@ -212,7 +212,7 @@ MUTATIONS = [
              ("ept.c", "ept_set", "if (!try_cmpxchg64(leaf, &old, spte))",
               "WRITE_ONCE(*leaf, spte);\n\tif (0)")),
     Mutation(10, "a notifier leaves the flush to another that zapped before",
-             ("host.c", "notify_start", "range->end, others);", "range->end, false);"),
+             ("host.c", "zap_slot", "\t\tbatch->flush |= mmu->race.count > 1;\n", ""),
              by=PROPERTY),
     Mutation(10, "a notifier leaves the flush to the slot's retirement",
              ("host.c", "zap_hva_range", "flush || READ_ONCE(slot->dying)", "flush"),
