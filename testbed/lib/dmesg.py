@@ -23,10 +23,10 @@ BENIGN = re.compile(
 BENIGN_LINE = re.compile(r'RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable')
 END = re.compile(r'---\[ end trace |\] ={80}$')
 
-# Once a program has said that it makes allocations fail, the kernel's remark on one
-# that did, which has a back-trace, is no report.
-FAILING = re.compile(r'ioctl_fuzz: allocations fail on purpose$')
-FAILED = re.compile(r': page allocation failure: order:|: vmalloc error: size \d+')
+# Once a program has said that it makes allocations fail, or a process be killed for
+# want of memory, the kernel's remark on that, which has a back-trace, is no report.
+FAILING = re.compile(r'ioctl_fuzz: allocations fail on purpose$|swap: memory runs out on purpose$')
+FAILED = re.compile(r': page allocation failure: order:|: vmalloc error: size \d+| invoked oom-killer: ')
 FAILED_END = re.compile(r'\]  </TASK>$')
 
 UNLOADED = re.compile(r'vellum: unloaded, objects:((?: \w+=\d+)+)\s*$')
