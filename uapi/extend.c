@@ -2,12 +2,16 @@
 /*
  * The ioctls of uapi/vellum.h: what KVM's ABI does not have.
  */
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
 #include "uapi/uapi.h"
 
 long extension_value(unsigned long extension)
 {
 	switch (extension) {
 	case VELLUM_EXT_DRAIN:
+	case VELLUM_EXT_MARK:
 		return 1;
 	case VELLUM_EXT_TRACKERS:
 		return TRACKERS_MAX;
@@ -28,6 +32,62 @@ static long drain(struct vm *vm, unsigned long arg)
 	return 0;
 }
 
+/* A range of any pages of the slot. */
+static bool mark_range_valid(const struct slot *slot, const struct vellum_pages *pages)
+{
+	return pages->first_page <= slot->npages &&
+	       pages->num_pages <= slot->npages - pages->first_page;
+}
+
+/* slots_lock held. */
+static long mark_locked(struct vm *vm, struct ring *ring, struct vellum_pages *pages)
+{
+	struct slot *slot = harvest_slot(vm, pages->slot);
+	unsigned long *mask = NULL;
+
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+	if (!mark_range_valid(slot, pages))
+		return -EINVAL;
+	if (pages->bitmap && pages->num_pages) {
+		mask = harvest_copy_bitmap(u64_to_user_ptr(pages->bitmap), pages->num_pages);
+		if (IS_ERR(mask))
+			return PTR_ERR(mask);
+	}
+	pages->count = dirty_mark(slot, pages->first_page, pages->num_pages, mask, ring);
+	kvfree(mask);
+	return 0;
+}
+
+/* @ring: of the vCPU whose mutex is held, or NULL. */
+static long mark(struct vm *vm, struct ring *ring, struct vellum_pages __user *user)
+{
+	struct vellum_pages pages;
+	long err;
+
+	if (copy_from_user(&pages, user, sizeof(pages)))
+		return -EFAULT;
+	if (pages.flags || memchr_inv(pages.reserved, 0, sizeof(pages.reserved)))
+		return -EINVAL;
+	if (mutex_lock_killable(&vm->slots_lock))
+		return -EINTR;
+	err = mark_locked(vm, ring, &pages);
+	mutex_unlock(&vm->slots_lock);
+	if (!err && put_user(pages.count, &user->count))
+		err = -EFAULT;
+	return err;
+}
+
+long extend_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *user)
+{
+	switch (cmd) {
+	case VELLUM_MARK:
+		return mark(vcpu->vm, vcpu->ring.entries ? &vcpu->ring : NULL, user);
+	default:
+		return -EINVAL;
+	}
+}
+
 long extend_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -37,6 +97,8 @@ long extend_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg)
 		return drain(vm, arg);
 	case VELLUM_OPEN_TRACKER:
 		return tracker_open(vm, (void __user *)arg);
+	case VELLUM_MARK:
+		return mark(vm, NULL, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

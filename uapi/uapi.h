@@ -104,6 +104,8 @@ unsigned long *harvest_copy_bitmap(const void __user *user, u64 npages);
 long extension_value(unsigned long extension);
 /* Of a VM; -ENOTTY: none that is known. */
 long extend_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg);
+/* Of a vCPU, its mutex held; -EINVAL: none that is known. */
+long extend_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *user);
 
 /* Only the process that made a VM may use it, and only while it can be trusted. */
 static inline int vm_check_caller(const struct vm *vm)

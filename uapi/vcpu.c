@@ -154,6 +154,8 @@ static noinline long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsi
 		return clock_vcpu_ioctl(vcpu, cmd, arg);
 	case KVM_GET_STATS_FD:
 		return stats_fd(vcpu->vm, vcpu);
+	case VELLUM_MARK:
+		return extend_vcpu_ioctl(vcpu, cmd, user);
 	default:
 		return vcpu_ioctl_state(vcpu, cmd, user);
 	}

@@ -24,6 +24,7 @@
 #define VELLUM_CHECK_EXTENSION _IO(VELLUMIO, 0xd0)
 #define VELLUM_EXT_DRAIN       1 /* 1 */
 #define VELLUM_EXT_TRACKERS    2 /* how many a VM can have */
+#define VELLUM_EXT_MARK	       3 /* 1 */
 
 /*
  * On a VM; the argument is 0.  What every vCPU has written so far is in the
@@ -74,5 +75,14 @@ struct vellum_pages {
 #define VELLUM_TAKE	 _IOWR(VELLUMIO, 0xd4, struct vellum_pages)
 #define VELLUM_COMMIT	 _IOWR(VELLUMIO, 0xd5, struct vellum_pages)
 #define VELLUM_GIVE_BACK _IOWR(VELLUMIO, 0xd6, struct vellum_pages)
+
+/*
+ * On a VM or a vCPU: the caller wrote the pages of the range that are in
+ * @bitmap (0: all of them) itself, and says so after it did.  They are recorded
+ * as a guest's writes are; on a vCPU in its ring, too.  @first_page and
+ * @num_pages need no alignment.  @count is how many pages of the range were
+ * gone through: all, unless the ring is full; then go on from there.
+ */
+#define VELLUM_MARK _IOWR(VELLUMIO, 0xd7, struct vellum_pages)
 
 #endif

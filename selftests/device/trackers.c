@@ -2,7 +2,7 @@
 /*
  * Trackers. Invariants 1 and 3 for each of several consumers, whatever the others
  * take: model bitmaps go beside the ABI's view and two trackers' through random
- * writes, harvests, commits and give-backs. What a tracker takes and does not
+ * writes, marks, harvests, commits and give-backs. What a tracker takes and does not
  * commit is not lost, not with its descriptor either; what it cannot have seen it
  * is told. And what its ioctls refuse.
  */
@@ -146,6 +146,24 @@ static bool write_some(FIXTURE_DATA(trackers) *self)
 	return bench_touch(&self->bench, pages, n, 0) == KVM_EXIT_IO;
 }
 
+/* The host writes, and says so. */
+static bool mark_some(FIXTURE_DATA(trackers) *self)
+{
+	uint32_t first = rng_below(&self->rng, PAGES), num = rng_below(&self->rng, PAGES - first);
+	bool whole = rng_below(&self->rng, 2);
+	uint64_t mask[WORDS], words[WORDS] = { 0 };
+	uint32_t i;
+
+	for (i = 0; i < WORDS; i++)
+		mask[i] = rng_next(&self->rng);
+	for (i = 0; i < num; i++)
+		if (whole || bitmap_test(mask, i))
+			words[(first + i) / 64] |= 1ULL << (first + i) % 64;
+	wrote(self, words);
+	return mark_pages(self->bench.vm.fd, &self->bench.data, first, num,
+			  whole ? NULL : mask) == num;
+}
+
 /* GET is what the ABI is owed; it takes it, or CLEAR does so with a part. */
 static bool harvest_abi(FIXTURE_DATA(trackers) *self, bool manual)
 {
@@ -210,7 +228,7 @@ TEST_F(trackers, follow_the_model)
 
 	for (round = 0; round < 150; round++) {
 		model = &self->model[rng_below(&self->rng, TRACKERS)];
-		switch (rng_below(&self->rng, 4)) {
+		switch (rng_below(&self->rng, 5)) {
 		case 0:
 			ASSERT_TRUE(harvest_abi(self, variant->manual)) TH_LOG("round %d", round);
 			break;
@@ -219,6 +237,9 @@ TEST_F(trackers, follow_the_model)
 			break;
 		case 2:
 			ASSERT_TRUE(settle(self, model)) TH_LOG("round %d", round);
+			break;
+		case 3:
+			ASSERT_TRUE(mark_some(self)) TH_LOG("round %d", round);
 			break;
 		default:
 			ASSERT_TRUE(write_some(self));

@@ -47,3 +47,16 @@ int64_t tracker_give_back(int fd, const struct mem *mem, const void *bitmap)
 {
 	return about(fd, VELLUM_GIVE_BACK, mem, bitmap, 0);
 }
+
+int64_t mark_pages(int fd, const struct mem *mem, uint64_t first, uint64_t num, const void *bitmap)
+{
+	struct vellum_pages pages = {
+		.slot = mem->id,
+		.first_page = first,
+		.num_pages = num,
+		.bitmap = (uintptr_t)bitmap,
+	};
+	int ret = kvm_ioctl(fd, VELLUM_MARK, &pages);
+
+	return ret < 0 ? ret : (int64_t)pages.count;
+}

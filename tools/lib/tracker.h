@@ -20,4 +20,10 @@ int64_t tracker_take(int fd, const struct mem *mem, void *bitmap, uint32_t flags
 int64_t tracker_commit(int fd, const struct mem *mem, const void *bitmap);
 int64_t tracker_give_back(int fd, const struct mem *mem, const void *bitmap);
 
+/*
+ * VELLUM_MARK of num pages from first on, those in the bitmap (NULL: all), on a
+ * VM's or a vCPU's descriptor: how many were gone through, or a negative errno.
+ */
+int64_t mark_pages(int fd, const struct mem *mem, uint64_t first, uint64_t num, const void *bitmap);
+
 #endif
