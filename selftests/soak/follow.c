@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../tools/lib/page.h"
+#include "../../tools/lib/tracker.h"
 #include "soak.h"
 
 static int look_at_ring(struct follower *follower)
@@ -43,12 +44,34 @@ static int look_at_bitmap(struct follower *follower)
 	return ret;
 }
 
+/* Now and then the copy fails, and what was taken is taken again. */
+static int look_at_tracker(struct follower *follower)
+{
+	struct soak *soak = follower->soak;
+	const struct mem *mem = &soak->bench.data;
+	int64_t taken = tracker_take(soak->tracker, mem, follower->bitmap, 0), back;
+
+	if (taken >= 0 && !rng_below(&follower->rng, 4)) {
+		back = tracker_give_back(soak->tracker, mem, NULL);
+		if (back != taken)
+			return -EPROTO;
+		taken = tracker_take(soak->tracker, mem, follower->bitmap, 0);
+		if (taken >= 0 && taken < back)
+			return -EPROTO;
+	}
+	back = taken < 0 ? taken : tracker_commit(soak->tracker, mem, follower->bitmap);
+	return back == taken && taken >= 0 ? 0 : taken < 0 ? taken : -EPROTO;
+}
+
 void follow_init(struct soak *soak)
 {
 	unsigned int i;
 
 	soak->follower[BY_RING] = (struct follower){ .name = "ring", .look = look_at_ring };
 	soak->follower[BY_BITMAP] = (struct follower){ .name = "bitmap", .look = look_at_bitmap };
+	soak->follower[BY_TRACKER] = (struct follower){
+		.name = "tracker", .look = look_at_tracker,
+	};
 	for (i = 0; i < FOLLOWERS; i++) {
 		soak->follower[i].soak = soak;
 		soak->follower[i].copy = mem_alloc(BYTES);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../tools/lib/tracker.h"
 #include "soak.h"
 
 #define ROUND_MS 4000
@@ -104,6 +105,7 @@ static int open_round(struct soak *soak, bool shared)
 		.ring_entries = RING_ENTRIES, .data_host = data_memory(shared),
 		.manual = soak->manual = manual[rng_below(&soak->rng, 3)],
 	};
+	uint32_t flags = VELLUM_TRACKER_NEW;
 	unsigned int i;
 	int ret;
 
@@ -112,6 +114,9 @@ static int open_round(struct soak *soak, bool shared)
 	ret = bench_open(&soak->bench, &config);
 	if (ret)
 		return ret;
+	soak->tracker = tracker_open(&soak->bench.vm, 0, &flags);
+	if (soak->tracker < 0)
+		return soak->tracker;
 	BENCH_LOAD(&soak->bench, random);
 	for (i = 0; i < FOLLOWERS; i++)
 		follow_copy_all(&soak->follower[i]);
@@ -160,6 +165,7 @@ static int close_round(struct soak *soak, uint64_t *writes)
 			printf("# by %s: %u pages are not as it believes\n",
 			       soak->follower[i].name, wrong);
 	}
+	close(soak->tracker);
 	bench_close(&soak->bench);
 	munmap(memory, BYTES);
 	return ret;

@@ -32,12 +32,13 @@ struct follower {
 	int error;	/* the first that should not have been */
 };
 
-enum { BY_RING, BY_BITMAP, FOLLOWERS };
+enum { BY_RING, BY_BITMAP, BY_TRACKER, FOLLOWERS };
 
 struct soak {
 	struct bench bench;
 	struct runner runner[VCPUS];
 	struct follower follower[FOLLOWERS];
+	int tracker;			/* the descriptor of this round's */
 	struct rng rng;
 	uint64_t manual;		/* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2's argument */
 	/* Read: harvesting. Written: logging goes off and on, and all is copied anew. */
