@@ -98,6 +98,36 @@ int ept_set(struct mmu *mmu, u64 *leaf, u64 old, u64 spte)
 	return 0;
 }
 
+u64 ept_empty_mask(struct mmu *mmu, gfn_t gfn, unsigned int n)
+{
+	u64 *table, empty = 0;
+	unsigned int i;
+
+	lockdep_assert_held(&mmu->lock);
+	table = leaf_table(mmu, gfn);
+	if (!table)
+		return GENMASK_ULL(n - 1, 0);
+	table += index_at(gfn, 1);
+	for (i = 0; i < n; i++)
+		if (!READ_ONCE(table[i]))
+			empty |= BIT_ULL(i);
+	return empty;
+}
+
+void ept_fill(struct mmu *mmu, u64 *leaf, const u64 *spte, unsigned int n)
+{
+	long pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		u64 old = 0;
+
+		if (spte[i] && try_cmpxchg64(&leaf[i], &old, spte[i]))
+			pages++;
+	}
+	atomic_long_add(pages, &mmu->nr_pages);
+}
+
 enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch)
 {
 	u64 *table = leaf_table(mmu, gfn);

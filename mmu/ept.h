@@ -54,6 +54,15 @@ u64 *ept_leaf(struct mmu *mmu, gfn_t gfn, struct table_cache *cache);
  */
 int ept_set(struct mmu *mmu, u64 *leaf, u64 old, u64 spte);
 
+/* Which of the @n leaves (64 at most, in one table) from @gfn on are empty: bit i of @gfn + i. */
+u64 ept_empty_mask(struct mmu *mmu, gfn_t gfn, unsigned int n);
+
+/*
+ * Installs @spte[i] in @leaf[i] where that is empty, for each of @n that is not
+ * 0 and maps a page.  Read lock held.
+ */
+void ept_fill(struct mmu *mmu, u64 *leaf, const u64 *spte, unsigned int n);
+
 /* What became of an attempt to restore a leaf. */
 enum ept_restored {
 	EPT_NOT_RESTORED,   /* not ours to give back: the fault takes the long way */

@@ -66,31 +66,125 @@ static int install(struct mmu *mmu, struct slot *slot, const struct fault *fault
 	return ept_set(mmu, leaf, old, spte);
 }
 
+/*
+ * Pages that stand beside each other, the one that is asked for among them, and
+ * of which none is mapped yet: where the host has them they are mapped together.
+ */
+#define AROUND_PAGES HOST_PRESENT_MAX
+
+struct around {
+	gfn_t first;
+	unsigned int n;
+	unsigned int got; /* of them the host has, from the first on */
+	hfn_t hfn[AROUND_PAGES];
+	struct host_page page; /* the one that is asked for */
+	bool apart;	       /* and it is not among the others */
+	unsigned long seq;     /* of host_race_begin() */
+};
+
+/* As many as an aligned window holds, within the slot, if the leaf of @gfn is empty. */
+static void choose_around(struct mmu *mmu, const struct slot *slot, gfn_t gfn,
+			  struct around *around)
+{
+	gfn_t window = ALIGN_DOWN(gfn, AROUND_PAGES);
+	gfn_t first = max(window, slot->base);
+	gfn_t end = min(window + AROUND_PAGES, slot->base + slot->npages);
+	unsigned int at = gfn - first;
+	u64 mapped;
+
+	read_lock(&mmu->lock);
+	mapped = ~ept_empty_mask(mmu, first, end - first);
+	read_unlock(&mmu->lock);
+	if (mapped & BIT_ULL(at)) {
+		around->first = gfn;
+		around->n = 1;
+		return;
+	}
+	/* Up to the next leaf that stands, and down to the last. */
+	end = first + __ffs64(mapped & ~(BIT_ULL(at) - 1));
+	around->first = first + fls64(mapped & (BIT_ULL(at) - 1));
+	around->n = end - around->first;
+}
+
+static void put_around(const struct around *around)
+{
+	unsigned int i;
+
+	for (i = 0; i < around->got; i++)
+		host_put_page(&(struct host_page){ .hfn = around->hfn[i] });
+	if (around->apart)
+		host_put_page(&around->page);
+}
+
+/* 0 or as host_get_page(); put_around() is due in any case. */
+static int get_around(struct mmu *mmu, const struct slot *slot, const struct fault *fault,
+		      struct around *around)
+{
+	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
+	int ret;
+
+	around->seq = host_race_begin(mmu);
+	choose_around(mmu, slot, gfn, around);
+	around->got = host_get_present(slot_hva(slot, around->first), around->n, around->hfn);
+	around->apart = gfn - around->first >= around->got;
+	if (!around->apart) {
+		around->page.hfn = around->hfn[gfn - around->first];
+		around->page.writable = true;
+		return 0;
+	}
+	ret = host_get_page(slot_hva(slot, gfn), fault->write, &around->page);
+	around->apart = !ret;
+	return ret;
+}
+
+/* Maps what nobody has asked for yet, so that it costs no fault.  Read lock held. */
+static void map_around(struct mmu *mmu, const struct slot *slot, gfn_t gfn,
+		       const struct around *around, struct table_cache *tables)
+{
+	const struct spte_page found = {
+		.host_writable = !(slot->flags & KVM_MEM_READONLY),
+		.logged = slot_is_logged(slot),
+		.ahead = true,
+	};
+	u64 *leaf = ept_leaf(mmu, around->first, tables);
+	u64 base = spte_leaf(mmu->kind, &found);
+	u64 spte[AROUND_PAGES];
+	unsigned int i;
+
+	for (i = 0; i < around->got; i++) {
+		gfn_t at = around->first + i;
+
+		spte[i] = base | around->hfn[i] << PAGE_SHIFT;
+		if (at == gfn || host_race_lost(mmu, around->seq, slot_hva(slot, at)))
+			spte[i] = 0;
+	}
+	ept_fill(mmu, leaf, spte, around->got);
+}
+
 static int fault_map(struct mmu *mmu, struct slot *slot, const struct fault *fault,
 		     struct table_cache *tables, struct ring *ring)
 {
-	unsigned long hva = slot_hva(slot, fault->gpa >> PAGE_SHIFT);
-	struct host_page page;
-	unsigned long seq;
+	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
+	struct around around;
 	int ret;
 
 	ret = table_cache_fill(tables);
 	if (ret)
 		return ret;
-	seq = host_race_begin(mmu);
-	ret = host_get_page(hva, fault->write, &page);
-	if (ret)
-		return ret;
-
-	read_lock(&mmu->lock);
-	if (host_race_lost(mmu, seq, hva))
-		ret = -EAGAIN;
-	else
-		ret = install(mmu, slot, fault, &page, tables);
-	if (!ret)
-		record_permitted(mmu, slot, fault, ring);
-	read_unlock(&mmu->lock);
-	host_put_page(&page);
+	ret = get_around(mmu, slot, fault, &around);
+	if (!ret) {
+		read_lock(&mmu->lock);
+		if (host_race_lost(mmu, around.seq, slot_hva(slot, gfn)))
+			ret = -EAGAIN;
+		else
+			ret = install(mmu, slot, fault, &around.page, tables);
+		if (!ret) {
+			record_permitted(mmu, slot, fault, ring);
+			map_around(mmu, slot, gfn, &around, tables);
+		}
+		read_unlock(&mmu->lock);
+	}
+	put_around(&around);
 	return ret;
 }
 

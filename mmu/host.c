@@ -37,6 +37,18 @@ int host_get_page(unsigned long hva, bool write, struct host_page *page)
 	return n == -EHWPOISON ? -EHWPOISON : -EFAULT;
 }
 
+unsigned int host_get_present(unsigned long hva, unsigned int n, hfn_t *hfn)
+{
+	struct page *found[HOST_PRESENT_MAX];
+	int i, got;
+
+	got = get_user_pages_fast_only(hva, min_t(unsigned int, n, HOST_PRESENT_MAX), FOLL_WRITE,
+				       found);
+	for (i = 0; i < got; i++)
+		hfn[i] = page_to_pfn(found[i]);
+	return max(got, 0);
+}
+
 void host_put_page(const struct host_page *page)
 {
 	put_page(pfn_to_page(page->hfn));

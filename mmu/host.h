@@ -9,6 +9,9 @@
 
 #include "mmu/dirty.h"
 
+/* The most that host_get_present() looks for at a time. */
+#define HOST_PRESENT_MAX 16
+
 struct host_page {
 	hfn_t hfn;
 	bool writable;
@@ -21,6 +24,13 @@ struct host_page {
  */
 int host_get_page(unsigned long hva, bool write, struct host_page *page);
 void host_put_page(const struct host_page *page);
+
+/*
+ * Pages from @hva on of the current mm, at most @n, as long as they are
+ * there and writable for the host; each with a reference, and marked as
+ * referenced.  Never sleeps, brings nothing in.  How many.
+ */
+unsigned int host_get_present(unsigned long hva, unsigned int n, hfn_t *hfn);
 
 /* To be sampled before host_get_page(), and asked again under the MMU's lock. */
 unsigned long host_race_begin(struct mmu *mmu);

@@ -4,7 +4,7 @@
  */
 #include "mmu/spte.h"
 
-u64 spte_leaf(enum spte_kind kind, const struct spte_page *page)
+static u64 accessed_leaf(enum spte_kind kind, const struct spte_page *page)
 {
 	u64 spte = (page->hfn << PAGE_SHIFT) | EPT_R | EPT_X | EPT_MT_WB | EPT_IPAT |
 		   ((u64)kind << SPTE_KIND_SHIFT) | SPTE_MMU_WRITABLE;
@@ -22,6 +22,14 @@ u64 spte_leaf(enum spte_kind kind, const struct spte_page *page)
 	if (kind == SPTE_AD && page->write && !page->logged)
 		spte |= EPT_D;
 	return spte;
+}
+
+u64 spte_leaf(enum spte_kind kind, const struct spte_page *page)
+{
+	u64 spte = accessed_leaf(kind, page);
+
+	/* What ageing takes from a leaf that was writable is no write. */
+	return page->ahead ? spte_age(spte) & ~SPTE_WAS_DIRTY : spte;
 }
 
 u64 spte_restore(u64 spte, bool write)

@@ -99,6 +99,7 @@ struct spte_page {
 	bool host_writable; /* the host gave the page for writing, and the slot is not read-only */
 	bool write;	    /* the access was a write */
 	bool logged;	    /* the slot is being logged */
+	bool ahead;	    /* nobody has asked for it yet: mapped old, and no write */
 };
 
 /*

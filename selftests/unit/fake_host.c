@@ -139,16 +139,23 @@ static struct page *take_page(unsigned int index)
 
 int get_user_pages_fast_only(unsigned long start, int nr, unsigned int flags, struct page **pages)
 {
-	const struct host_pte *pte = &fake_host.pte[host_index(start)];
-	bool found;
+	unsigned int index = host_index(start);
+	int n;
 
-	host_lock();
-	found = pte->present && !pte->no_mapping && !fake_host.fail_next &&
-		(!(flags & FOLL_WRITE) || (pte->writable && pte->may_write));
-	host_unlock();
-	if (found)
-		*pages = take_page(host_index(start));
-	return found;
+	for (n = 0; n < nr; n++) {
+		const struct host_pte *pte = &fake_host.pte[index + n];
+		bool found;
+
+		host_lock();
+		found = index + n < HOST_PAGES && pte->present && !pte->no_mapping &&
+			!fake_host.fail_next &&
+			(!(flags & FOLL_WRITE) || (pte->writable && pte->may_write));
+		host_unlock();
+		if (!found)
+			break;
+		pages[n] = take_page(index + n);
+	}
+	return n;
 }
 
 /* A write to a page that is shared: the copy takes its place. */

@@ -271,3 +271,127 @@ TEST(a_write_that_needs_a_fault_is_recorded_once)
 		fixture_exit(&f);
 	}
 }
+
+/* Which of pages [0, 64) are mapped. */
+static u64 mapped(struct fixture *f)
+{
+	u64 mask = 0;
+	unsigned int i;
+
+	for (i = 0; i < 64; i++)
+		mask |= (u64)spte_maps_page(get(f, i)) << i;
+	return mask;
+}
+
+/* What is mapped ahead was not accessed, is not written, and its first write is seen. */
+TEST(neighbours_are_mapped_old_and_clean)
+{
+	FOR_EACH_MODE(mode)
+	{
+		struct slot *slot;
+		struct fixture f;
+		gfn_t gfn;
+
+		fixture_init(&f, mode);
+		slot = fixture_slot(&f, 0, 5, 50, 100, KVM_MEM_LOG_DIRTY_PAGES);
+		/* The window is [16, 32). */
+		CHECK_EQ(fixture_fault(&f, 20, CPU_WRITE), FAULT_FIXED);
+		CHECK_EQ(mapped(&f), GENMASK_ULL(31, 16));
+		for (gfn = 16; gfn < 32; gfn++) {
+			if (gfn == 20)
+				continue;
+			CHECK_EQ(spte_hfn(get(&f, gfn)), fake_host.pte[100 + gfn - 5].hfn);
+			CHECK(!spte_is_young(get(&f, gfn)));
+			CHECK(!spte_was_written(get(&f, gfn)));
+			CHECK(!(get(&f, gfn) & SPTE_WAS_DIRTY));
+			CHECK(spte_may_restore_write(get(&f, gfn)));
+		}
+		CHECK_EQ(atomic_long_read(&f.mmu.nr_pages), 16);
+		if (mmu_scans_d(&f.mmu) || f.mmu.caps.pml)
+			CHECK_EQ(slot->dirty[0], 0);
+		else
+			CHECK_EQ(slot->dirty[0], 1ul << 15);
+		CHECK(host_no_refs());
+		CHECK(fixture_touch(&f, 24, CPU_WRITE));
+		fixture_drain(&f);
+		CHECK(test_bit(19, slot->dirty) || spte_was_written(get(&f, 24)));
+		CHECK(mode == FIX_SCAN || test_bit(19, slot->dirty));
+		fixture_exit(&f);
+	}
+}
+
+/* Within the slot, from the leaf that stands below to the one that stands above. */
+TEST(neighbours_end_at_the_slot_and_at_what_is_mapped)
+{
+	struct fixture f;
+
+	fixture_init(&f, FIX_PML);
+	fixture_slot(&f, 0, 5, 30, 100, 0);
+	CHECK_EQ(fixture_fault(&f, 7, CPU_READ), FAULT_FIXED);
+	CHECK_EQ(mapped(&f), GENMASK_ULL(15, 5));
+	CHECK_EQ(fixture_fault(&f, 34, CPU_READ), FAULT_FIXED);
+	CHECK_EQ(mapped(&f), GENMASK_ULL(15, 5) | GENMASK_ULL(34, 32));
+	/* Two pages of the window in between are there already: only what lies between them. */
+	fake_host.pte[100 + 18 - 5].writable = false;
+	fake_host.pte[100 + 26 - 5].writable = false;
+	CHECK_EQ(fixture_fault(&f, 18, CPU_READ), FAULT_FIXED);
+	CHECK_EQ(mapped(&f) & GENMASK_ULL(31, 16), GENMASK_ULL(18, 16));
+	CHECK_EQ(fixture_fault(&f, 26, CPU_READ), FAULT_FIXED);
+	CHECK_EQ(mapped(&f) & GENMASK_ULL(31, 16), GENMASK_ULL(26, 16));
+	CHECK_EQ(fixture_fault(&f, 30, CPU_READ), FAULT_FIXED);
+	CHECK_EQ(mapped(&f) & GENMASK_ULL(31, 16), GENMASK_ULL(31, 16));
+	CHECK(!(get(&f, 18) & EPT_W) && !(get(&f, 26) & EPT_W));
+	CHECK(host_no_refs());
+	fixture_exit(&f);
+}
+
+/* What the host has not, or must copy before a write, is not brought in for a neighbour. */
+TEST(neighbours_are_what_the_host_has)
+{
+	FOR_EACH_MODE(mode)
+	{
+		struct fixture f;
+
+		fixture_init(&f, mode);
+		fixture_slot(&f, 0, 0, 64, 0, 0);
+		host_unmap(6);
+		CHECK_EQ(fixture_fault(&f, 3, CPU_WRITE), FAULT_FIXED);
+		CHECK_EQ(mapped(&f), GENMASK_ULL(5, 0));
+		CHECK(!fake_host.pte[6].present);
+		fake_host.pte[18].writable = false;
+		CHECK_EQ(fixture_fault(&f, 17, CPU_WRITE), FAULT_FIXED);
+		CHECK_EQ(mapped(&f), GENMASK_ULL(5, 0) | GENMASK_ULL(17, 16));
+		CHECK(!fake_host.pte[18].writable);
+		/* A page behind one that is missing is found all the same. */
+		CHECK_EQ(fixture_fault(&f, 9, CPU_WRITE), FAULT_FIXED);
+		CHECK(spte_maps_page(get(&f, 9)) && !spte_maps_page(get(&f, 6)));
+		CHECK(!fake_host.pte[6].present);
+		CHECK(host_no_refs());
+		fixture_exit(&f);
+	}
+}
+
+/* Invariant 10, for a page that nobody asked for. */
+TEST(a_neighbour_that_was_taken_away_is_not_mapped)
+{
+	FOR_EACH_MODE(mode)
+	{
+		for (race_how = 0; race_how < 2; race_how++) {
+			struct fixture f;
+
+			fixture_init(&f, mode);
+			fixture_slot(&f, 0, 0, 10, 0, KVM_MEM_LOG_DIRTY_PAGES);
+			fake_host.after_lookup = take_away;
+			CHECK_EQ(fixture_fault(&f, 5, CPU_WRITE), FAULT_FIXED);
+			CHECK_EQ(get(&f, 3), 0);
+			if (race_how) {
+				CHECK_EQ(mapped(&f), GENMASK_ULL(9, 0) & ~BIT_ULL(3));
+				host_notify_end(3, 1);
+			} else {
+				CHECK_EQ(mapped(&f), 0);
+			}
+			CHECK(host_no_refs());
+			fixture_exit(&f);
+		}
+	}
+}
