@@ -11,6 +11,7 @@
 
 #include <linux/version.h>
 
+#include <linux/eventfd.h>
 #include <linux/syscore_ops.h>
 #include <trace/events/ipi.h> /* smp_send_reschedule() has a tracepoint in it from 6.4 on */
 #include <asm/desc.h>
@@ -52,6 +53,13 @@ off:
 #define compat_rcu_note_guest() rcu_virt_note_context_switch()
 #else
 #define compat_rcu_note_guest() rcu_virt_note_context_switch(smp_processor_id())
+#endif
+
+/* One more event; it was a number once. */
+#ifdef HAVE_EVENTFD_SIGNAL_ONE
+#define compat_eventfd_signal(ctx) eventfd_signal(ctx)
+#else
+#define compat_eventfd_signal(ctx) eventfd_signal(ctx, 1)
 #endif
 
 /* Userspace may set it at any time; later headers say so in its name. */

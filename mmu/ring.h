@@ -26,6 +26,8 @@ struct ring {
 	u32 head;		       /* next to be filled; the vCPU's thread */
 	u32 tail;		       /* next to be given back; under the slots_lock */
 	bool lost;		       /* an entry found no room: see ring_push() */
+	bool armed;		       /* the event is still to come; atomic */
+	u32 watermark;		       /* entries in use that are an event; 0: no event */
 };
 
 /* @bytes as KVM_ENABLE_CAP gives it: the number of entries, or -EINVAL, or -E2BIG. */
@@ -44,6 +46,33 @@ static inline u32 ring_used(const struct ring *ring)
 static inline bool ring_is_soft_full(const struct ring *ring)
 {
 	return ring->entries && ring_used(ring) >= ring->size - RING_RESERVE;
+}
+
+/*
+ * So many entries are in use that whoever asked for it is to be told, and was
+ * not yet.  The vCPU's thread, or who holds the slots_lock.
+ */
+static inline bool ring_event_waits(const struct ring *ring)
+{
+	if (likely(!ring->watermark) || ring_used(ring) < ring->watermark)
+		return false;
+	/* Head, then @armed: pairs with ring_arm_event(), of which one sees the other's. */
+	smp_mb();
+	/* Then the tail that it was armed with: pairs with the exchange there. */
+	return smp_load_acquire(&ring->armed) && ring_used(ring) >= ring->watermark;
+}
+
+/* The event is the caller's to signal: nobody else gets it. */
+static inline bool ring_take_event(struct ring *ring)
+{
+	return unlikely(ring_event_waits(ring)) && xchg(&ring->armed, false);
+}
+
+/* Entries were given back, or the watermark is new: it may come again.  Slots_lock held. */
+static inline void ring_arm_event(struct ring *ring)
+{
+	/* A full barrier: the tail is there, and the caller looks at the head after this. */
+	xchg(&ring->armed, true);
 }
 
 /*

@@ -2,6 +2,7 @@
 /*
  * The ioctls of uapi/vellum.h: what KVM's ABI does not have.
  */
+#include <linux/eventfd.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
@@ -12,6 +13,7 @@ long extension_value(unsigned long extension)
 	switch (extension) {
 	case VELLUM_EXT_DRAIN:
 	case VELLUM_EXT_MARK:
+	case VELLUM_EXT_RING_EVENT:
 		return 1;
 	case VELLUM_EXT_TRACKERS:
 		return TRACKERS_MAX;
@@ -78,11 +80,57 @@ static long mark(struct vm *vm, struct ring *ring, struct vellum_pages __user *u
 	return err;
 }
 
+static long mark_by_vcpu(struct vcpu *vcpu, struct vellum_pages __user *user)
+{
+	long err = mark(vcpu->vm, vcpu->ring.entries ? &vcpu->ring : NULL, user);
+
+	vcpu_tell_ring(vcpu);
+	return err;
+}
+
+/* An event there, none at -1; or ERR_PTR. */
+static struct eventfd_ctx *event_of(const struct vellum_ring_event *asked, const struct ring *ring)
+{
+	if (asked->flags || memchr_inv(asked->reserved, 0, sizeof(asked->reserved)))
+		return ERR_PTR(-EINVAL);
+	if (asked->fd == -1)
+		return asked->watermark ? ERR_PTR(-EINVAL) : NULL;
+	if (!asked->watermark || asked->watermark > ring->size - RING_RESERVE)
+		return ERR_PTR(-EINVAL);
+	return eventfd_ctx_fdget(asked->fd);
+}
+
+/* vcpu->mutex held: its thread is here. */
+static long set_ring_event(struct vcpu *vcpu, const void __user *user)
+{
+	struct vellum_ring_event asked;
+	struct eventfd_ctx *event;
+
+	if (!vcpu->ring.entries)
+		return -EINVAL;
+	if (copy_from_user(&asked, user, sizeof(asked)))
+		return -EFAULT;
+	event = event_of(&asked, &vcpu->ring);
+	if (IS_ERR(event))
+		return PTR_ERR(event);
+	mutex_lock(&vcpu->vm->slots_lock);
+	swap(vcpu->ring_event, event);
+	vcpu->ring.watermark = asked.watermark;
+	ring_arm_event(&vcpu->ring);
+	vcpu_tell_ring(vcpu);
+	mutex_unlock(&vcpu->vm->slots_lock);
+	if (event)
+		eventfd_ctx_put(event);
+	return 0;
+}
+
 long extend_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *user)
 {
 	switch (cmd) {
 	case VELLUM_MARK:
-		return mark(vcpu->vm, vcpu->ring.entries ? &vcpu->ring : NULL, user);
+		return mark_by_vcpu(vcpu, user);
+	case VELLUM_RING_EVENT:
+		return set_ring_event(vcpu, user);
 	default:
 		return -EINVAL;
 	}

@@ -160,6 +160,18 @@ long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log)
 	return err;
 }
 
+/* What is given back makes room for the next event, or does not and is one itself. */
+static u32 reset_ring(struct vcpu *vcpu, const struct slots *slots, struct tlb_batch *batch)
+{
+	u32 count = dirty_reset(&vcpu->vm->mmu, slots, &vcpu->ring, batch);
+
+	if (count && vcpu->ring.watermark) {
+		ring_arm_event(&vcpu->ring);
+		vcpu_tell_ring(vcpu);
+	}
+	return count;
+}
+
 /*
  * Gives back only what userspace has taken from the rings already, so there is
  * nothing to drain first; the discharge drains before the pages may be read.
@@ -178,7 +190,7 @@ long harvest_reset_rings(struct vm *vm)
 	/* Pairs with the release in vcpu_ioctl_create(). */
 	n = smp_load_acquire(&vm->nr_vcpus);
 	for (i = 0; i < n; i++) {
-		count += dirty_reset(&vm->mmu, slots, &vm->vcpus[i]->ring, &batch);
+		count += reset_ring(vm->vcpus[i], slots, &batch);
 		cond_resched();
 	}
 	/* Whether or not an SPTE changed: a page may have been armed by another harvest. */

@@ -155,6 +155,7 @@ static noinline long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsi
 	case KVM_GET_STATS_FD:
 		return stats_fd(vcpu->vm, vcpu);
 	case VELLUM_MARK:
+	case VELLUM_RING_EVENT:
 		return extend_vcpu_ioctl(vcpu, cmd, user);
 	default:
 		return vcpu_ioctl_state(vcpu, cmd, user);

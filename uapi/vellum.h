@@ -25,6 +25,7 @@
 #define VELLUM_EXT_DRAIN       1 /* 1 */
 #define VELLUM_EXT_TRACKERS    2 /* how many a VM can have */
 #define VELLUM_EXT_MARK	       3 /* 1 */
+#define VELLUM_EXT_RING_EVENT  4 /* 1 */
 
 /*
  * On a VM; the argument is 0.  What every vCPU has written so far is in the
@@ -32,6 +33,20 @@
  * are set.  KVM_RUN does not return for it.
  */
 #define VELLUM_DRAIN _IO(VELLUMIO, 0xd1)
+
+/*
+ * On a vCPU that has a ring: eventfd @fd is signalled when @watermark of its
+ * entries are in use; once, and again after entries were given back.  A @fd of
+ * -1 and a watermark of 0 end that.
+ */
+struct vellum_ring_event {
+	__s32 fd;
+	__u32 watermark; /* 1 to where KVM_EXIT_DIRTY_RING_FULL comes */
+	__u32 flags;
+	__u32 reserved[5];
+};
+
+#define VELLUM_RING_EVENT _IOW(VELLUMIO, 0xd2, struct vellum_ring_event)
 
 /*
  * On a VM: a descriptor of tracker @id, which hears of every write from its

@@ -169,6 +169,7 @@ static int enter_until_slow(struct vcpu *vcpu)
 	do {
 		action = enter_once(vcpu);
 	} while (action == ENTER_AGAIN && !ring_is_soft_full(&vcpu->ring) &&
+		 !ring_event_waits(&vcpu->ring) &&
 		 (likely(!READ_ONCE(vcpu->pending)) || take_own_requests(vcpu)));
 	return action;
 }
@@ -331,6 +332,7 @@ int vcpu_run(struct vcpu *vcpu)
 	if (action == ENTER_AGAIN && compat_immediate_exit(vcpu->run))
 		action = -EINTR;
 	while (action == ENTER_AGAIN) {
+		vcpu_tell_ring(vcpu);
 		action = before_burst(vcpu);
 		if (!action)
 			action = run_burst(vcpu);
@@ -340,6 +342,7 @@ int vcpu_run(struct vcpu *vcpu)
 
 	if (unlikely(vmx->steal.shown))
 		steal_end(vcpu);
+	vcpu_tell_ring(vcpu);
 	tell_user(vcpu);
 	fpu_swap_kvm_fpstate(&vmx->fpu, false);
 	vcpu_put(vcpu);

@@ -5,9 +5,11 @@
  */
 #define pr_fmt(fmt) "vellum: " fmt
 
+#include <linux/eventfd.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "vmx/vmx.h"
 
 atomic_long_t vellum_vms, vellum_vcpus;
@@ -51,6 +53,8 @@ static void destroy_parts(struct vcpu *vcpu)
 	free_page((unsigned long)vmx->pml);
 	apic_destroy(vcpu);
 	ring_destroy(&vcpu->ring);
+	if (vcpu->ring_event)
+		eventfd_ctx_put(vcpu->ring_event);
 	table_cache_drain(&vcpu->tables);
 	cpuid_free(&vcpu->cpuid);
 	env_shared_free(vcpu->run);
@@ -100,6 +104,11 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id, u32 index)
 	}
 	atomic_long_inc(&vellum_vcpus);
 	return vcpu;
+}
+
+void vcpu_signal_ring(struct vcpu *vcpu)
+{
+	compat_eventfd_signal(vcpu->ring_event);
 }
 
 void vcpu_destroy(struct vcpu *vcpu)

@@ -59,6 +59,8 @@ enum vcpu_mode {
 /* vcpu->startup: messages that were not looked at yet. */
 enum vcpu_startup { STARTUP_INIT, STARTUP_SIPI };
 
+struct eventfd_ctx;
+
 struct vcpu {
 	u64 regs[GPR_COUNT]; /* first: entry.S addresses it; RSP is cached from the VMCS */
 	struct vm *vm;
@@ -78,6 +80,8 @@ struct vcpu {
 	struct rcuwait wait;   /* its thread sleeps in halt_wait() */
 
 	struct ring ring;
+	/* Of the ring's watermark, or NULL; changed under mutex and slots_lock. */
+	struct eventfd_ctx *ring_event;
 	struct table_cache tables;
 	struct vcpu_stats stats;
 
@@ -108,6 +112,14 @@ void vcpu_destroy(struct vcpu *vcpu);			    /* no thread uses it any more */
  * context but NMI.
  */
 void vcpu_kick(struct vcpu *vcpu);
+
+void vcpu_signal_ring(struct vcpu *vcpu);
+/* The ring's watermark was reached: says so.  Its thread, or who holds the slots_lock. */
+static inline void vcpu_tell_ring(struct vcpu *vcpu)
+{
+	if (ring_take_event(&vcpu->ring))
+		vcpu_signal_ring(vcpu);
+}
 
 /*
  * KVM_RUN, after uapi/ has set the signal mask: runs the guest until an exit

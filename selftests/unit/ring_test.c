@@ -36,6 +36,41 @@ TEST(sizes_are_powers_of_two_with_room_for_the_reserve)
 	CHECK((int)SIZE > RING_RESERVE);
 }
 
+/* The event comes at the watermark, once; again after entries were given back. */
+TEST(one_event_for_each_time_the_watermark_is_reached)
+{
+	struct ring ring;
+	u32 i, slot_id;
+	u64 rel;
+
+	REQUIRE(!ring_init(&ring, SIZE));
+	ring_push(&ring, 1, 0);
+	CHECK(!ring_take_event(&ring)); /* nobody asked */
+	ring.watermark = 3;
+	ring_arm_event(&ring);
+	CHECK(!ring_event_waits(&ring));
+	ring_push(&ring, 1, 1);
+	CHECK(!ring_take_event(&ring));
+	for (i = 2; i < 8; i++) {
+		ring_push(&ring, 1, i);
+		CHECK_EQ(ring_event_waits(&ring), i == 2);
+		CHECK_EQ(ring_take_event(&ring), i == 2);
+		CHECK(!ring_event_waits(&ring));
+	}
+	/* Eight, seven ... three are left, and the watermark is reached each time; two, and not. */
+	for (i = 0; i < 6; i++) {
+		harvest(&ring, i);
+		REQUIRE(ring_take_harvested(&ring, &slot_id, &rel));
+		CHECK(!ring_event_waits(&ring));
+		ring_arm_event(&ring);
+		CHECK_EQ(ring_take_event(&ring), i < 5);
+	}
+	CHECK_EQ(ring_used(&ring), 2);
+	ring_push(&ring, 1, 8);
+	CHECK(ring_take_event(&ring));
+	ring_destroy(&ring);
+}
+
 TEST(no_memory_no_ring)
 {
 	struct ring ring;
