@@ -37,6 +37,12 @@ static inline void *env_table_alloc(void)
 	return (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 }
 
+/* One that is about to be filled. */
+static inline void *env_table_alloc_raw(void)
+{
+	return (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+}
+
 static inline void env_table_free(void *table)
 {
 	free_page((unsigned long)table);

@@ -40,6 +40,7 @@
 #define EPTP_AD	    BIT_ULL(6)
 
 #define EPT_LEVELS	  4
+#define EPT_LEAF_LEVELS	  3 /* a leaf is at level 1 (4K), 2 (2M) or 3 (1G) */
 #define EPT_TABLE_ENTRIES 512
 #define EPT_LEVEL_BITS	  9
 /* How many GFNs one entry of a table at @level (1 = leaf table) covers. */

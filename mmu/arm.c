@@ -17,9 +17,27 @@ static inline bool rearm_leaf(u64 *sptep)
 	return true;
 }
 
+/* The same for a large leaf that is not split now.  Only a write through it splits it. */
+static bool protect_large(u64 *sptep)
+{
+	u64 old = READ_ONCE(*sptep);
+
+	while (!try_cmpxchg64(sptep, &old, spte_protect_large(old)))
+		;
+	return spte_was_written(old);
+}
+
 static inline bool leaf_was_written(u64 *sptep)
 {
 	return spte_was_written(READ_ONCE(*sptep));
+}
+
+/* Where the leaves @gfn + i have no table, they may be one large leaf. */
+static noinline u64 test_large(struct mmu *mmu, gfn_t gfn, u64 mask, bool (*test)(u64 *sptep))
+{
+	u64 *sptep = large_leaf(mmu, gfn);
+
+	return mask && sptep && test(sptep) ? mask : 0;
 }
 
 /* Asks @test of the leaves @gfn + i, all in one table, for each bit i of @mask. */
@@ -30,7 +48,7 @@ static __always_inline u64 test_in_table(struct mmu *mmu, gfn_t gfn, u64 mask,
 	u64 result = 0;
 
 	if (!leaves)
-		return 0;
+		return test_large(mmu, gfn, mask, test == rearm_leaf ? protect_large : test);
 	leaves += index_at(gfn, 1);
 	for (; mask; mask &= mask - 1) {
 		unsigned int i = __ffs(mask);
@@ -68,7 +86,8 @@ u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask)
 	return test_leaves(mmu, gfn, mask, leaf_was_written);
 }
 
-void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch)
+void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
+		     struct tlb_batch *batch)
 {
 	struct leaf_cursor cursor = leaf_cursor(mmu);
 	gfn_t gfn = start;
@@ -79,10 +98,28 @@ void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *
 		if (sptep) {
 			batch->flush |= rearm_leaf(sptep);
 			gfn++;
-		} else {
-			gfn = cursor.first + EPT_TABLE_ENTRIES;
+			continue;
 		}
+		sptep = large_leaf(mmu, gfn);
+		if (sptep) {
+			batch->flush = true;
+			if (!ept_split_at(mmu, gfn, true, stock))
+				protect_large(large_leaf(mmu, gfn));
+		}
+		gfn = leaf_skip(&cursor);
 	}
+}
+
+/* Was the leaf accessed?  @clear: forget it. */
+static bool age_leaf(u64 *sptep, bool clear)
+{
+	u64 old = READ_ONCE(*sptep);
+
+	do {
+		if (!spte_is_young(old))
+			return false;
+	} while (clear && !try_cmpxchg64(sptep, &old, spte_age(old)));
+	return true;
 }
 
 bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear)
@@ -93,19 +130,15 @@ bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear)
 
 	while (gfn < end) {
 		u64 *sptep = leaf_at(&cursor, gfn);
-		u64 old;
 
-		if (!sptep) {
-			gfn = cursor.first + EPT_TABLE_ENTRIES;
-			continue;
+		if (sptep) {
+			gfn++;
+		} else {
+			sptep = large_leaf(mmu, gfn);
+			gfn = leaf_skip(&cursor);
 		}
-		gfn++;
-		old = READ_ONCE(*sptep);
-		do {
-			if (!spte_is_young(old))
-				break;
-			young = true;
-		} while (clear && !try_cmpxchg64(sptep, &old, spte_age(old)));
+		if (sptep)
+			young |= age_leaf(sptep, clear);
 	}
 	return young;
 }

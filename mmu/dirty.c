@@ -46,15 +46,18 @@ static void put_bits(unsigned long *word, u64 mask)
 void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch)
 {
 	gfn_t end = slot->base + slot->npages;
+	struct table_stock stock = {};
 	gfn_t gfn, next;
 
 	for (gfn = slot->base; gfn < end; gfn = next) {
 		next = min(gfn + BATCH_PAGES, end);
+		table_stock_fill(&stock, mmu);
 		write_lock(&mmu->lock);
-		ept_rearm_range(mmu, gfn, next, batch);
+		ept_rearm_range(mmu, gfn, next, &stock, batch);
 		write_unlock(&mmu->lock);
 		cond_resched();
 	}
+	table_stock_drain(&stock);
 	batch->flush = true;
 }
 
@@ -182,24 +185,40 @@ static u64 clear_word(struct mmu *mmu, struct slot *slot, u64 word, u64 asked,
 	return taken | owed;
 }
 
+/* Splits the large leaves, one or two, that map pages of word @word. */
+static void split_word(struct mmu *mmu, const struct slot *slot, u64 word,
+		       struct table_stock *stock)
+{
+	gfn_t gfn = slot->base + word * 64;
+
+	ept_split_at(mmu, gfn, false, stock);
+	ept_split_at(mmu, gfn + 63, false, stock);
+}
+
 void dirty_clear(struct mmu *mmu, struct slot *slot, u64 first, u64 npages,
 		 const unsigned long *mask, struct tlb_batch *batch)
 {
 	u64 word = first / 64, words = word + (npages + 63) / 64;
+	struct table_stock stock = {};
 
 	while (word < words) {
 		u64 end = min(word + BATCH_WORDS, words);
 
+		table_stock_fill(&stock, mmu);
 		write_lock(&mmu->lock);
 		for (; word < end; word++) {
 			u64 asked = mask[word - first / 64] & word_mask(slot, word);
 
+			/* What began dirty is split here, the other pages keep what they know. */
+			if (unlikely(stock.n) && asked)
+				split_word(mmu, slot, word, &stock);
 			if (clear_word(mmu, slot, word, asked, batch))
 				batch->flush = true;
 		}
 		write_unlock(&mmu->lock);
 		cond_resched();
 	}
+	table_stock_drain(&stock);
 }
 
 /* A slot that entries name, and its number; looked up when the number changes. */

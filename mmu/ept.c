@@ -7,16 +7,16 @@
 
 atomic_long_t mmu_tables_alive = ATOMIC_LONG_INIT(0);
 
-static u64 *table_alloc(void)
+u64 *table_alloc(bool zeroed)
 {
-	u64 *table = env_table_alloc();
+	u64 *table = zeroed ? env_table_alloc() : env_table_alloc_raw();
 
 	if (table)
 		atomic_long_inc(&mmu_tables_alive);
 	return table;
 }
 
-static void table_free(u64 *table)
+void table_free(u64 *table)
 {
 	env_table_free(table);
 	atomic_long_dec(&mmu_tables_alive);
@@ -25,7 +25,7 @@ static void table_free(u64 *table)
 int table_cache_fill(struct table_cache *cache)
 {
 	while (cache->n < ARRAY_SIZE(cache->table)) {
-		u64 *table = table_alloc();
+		u64 *table = table_alloc(true);
 
 		if (!table)
 			return -ENOMEM;
@@ -42,20 +42,32 @@ void table_cache_drain(struct table_cache *cache)
 
 int ept_init(struct mmu *mmu)
 {
-	mmu->root = table_alloc();
+	mmu->root = table_alloc(true);
 	return mmu->root ? 0 : -ENOMEM;
 }
 
 u64 ept_get(struct mmu *mmu, gfn_t gfn)
 {
-	struct leaf_cursor cursor = leaf_cursor(mmu);
-	u64 *sptep = leaf_at(&cursor, gfn);
+	int level;
 
-	return sptep ? READ_ONCE(*sptep) : 0;
+	return gfn > EPT_MAX_GFN ? 0 : READ_ONCE(*walk_end(mmu, gfn, &level));
+}
+
+/* The last table of @cache takes the place of large leaf *@entryp. */
+static u64 *child_by_split(struct mmu *mmu, u64 *entryp, int level, struct table_cache *cache)
+{
+	u64 *table = cache->table[cache->n - 1];
+
+	if (split_leaf(mmu, entryp, level, table, false)) {
+		cache->n--;
+		return table;
+	}
+	memset(table, 0, PAGE_SIZE);
+	return child_table(READ_ONCE(*entryp));
 }
 
 /* The table below @entryp, made from @cache if there is none. */
-static u64 *child_or_new(struct mmu *mmu, u64 *entryp, struct table_cache *cache)
+static u64 *child_or_new(struct mmu *mmu, u64 *entryp, int level, struct table_cache *cache)
 {
 	u64 old = READ_ONCE(*entryp);
 	u64 *table;
@@ -63,6 +75,8 @@ static u64 *child_or_new(struct mmu *mmu, u64 *entryp, struct table_cache *cache
 	if (child_table(old) || !cache->n)
 		return child_table(old);
 
+	if (unlikely(old & EPT_PS))
+		return child_by_split(mmu, entryp, level, cache);
 	table = cache->table[cache->n - 1];
 	/* Publishes the zeroes in it, too: cmpxchg orders them before. */
 	if (!try_cmpxchg64(entryp, &old, spte_table(env_table_pa(table), mmu->caps.ad)))
@@ -72,29 +86,49 @@ static u64 *child_or_new(struct mmu *mmu, u64 *entryp, struct table_cache *cache
 	return table;
 }
 
+/* The table at @level on the way to @gfn, made from @cache with those above it; or NULL. */
+static u64 *table_at(struct mmu *mmu, gfn_t gfn, int level, struct table_cache *cache)
+{
+	u64 *table = mmu->root;
+	int at;
+
+	if (gfn > EPT_MAX_GFN)
+		return NULL;
+	for (at = EPT_LEVELS; at > level && table; at--)
+		table = child_or_new(mmu, &table[index_at(gfn, at)], at, cache);
+	return table;
+}
+
 u64 *ept_leaf(struct mmu *mmu, gfn_t gfn, struct table_cache *cache)
 {
 	u64 *table = leaf_table(mmu, gfn);
-	int level;
 
 	if (unlikely(!table)) {
-		if (gfn > EPT_MAX_GFN)
-			return NULL;
-		table = mmu->root;
-		for (level = EPT_LEVELS; level > 1 && table; level--)
-			table = child_or_new(mmu, &table[index_at(gfn, level)], cache);
+		table = table_at(mmu, gfn, 1, cache);
 		if (!table)
 			return NULL;
 	}
 	return &table[index_at(gfn, 1)];
 }
 
-int ept_set(struct mmu *mmu, u64 *leaf, u64 old, u64 spte)
+u64 *ept_large_leaf(struct mmu *mmu, gfn_t gfn, int level, struct table_cache *cache)
 {
-	if (!try_cmpxchg64(leaf, &old, spte))
+	u64 *table = table_at(mmu, gfn, level, cache);
+	u64 *entryp;
+
+	if (!table)
+		return NULL;
+	entryp = &table[index_at(gfn, level)];
+	return child_table(READ_ONCE(*entryp)) ? NULL : entryp;
+}
+
+int ept_set(struct mmu *mmu, u64 *leaf, int level, u64 old, u64 spte)
+{
+	/* A table that another vCPU has linked meanwhile is no leaf to be replaced. */
+	if ((level > 1 && child_table(old)) || !try_cmpxchg64(leaf, &old, spte))
 		return -EAGAIN;
 	if (spte_maps_page(spte) && !spte_maps_page(old))
-		atomic_long_inc(&mmu->nr_pages);
+		atomic_long_inc(&mmu->nr_pages[level - 1]);
 	return 0;
 }
 
@@ -125,7 +159,7 @@ void ept_fill(struct mmu *mmu, u64 *leaf, const u64 *spte, unsigned int n)
 		if (spte[i] && try_cmpxchg64(&leaf[i], &old, spte[i]))
 			pages++;
 	}
-	atomic_long_add(pages, &mmu->nr_pages);
+	atomic_long_add(pages, &mmu->nr_pages[0]);
 }
 
 enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch)
@@ -156,7 +190,19 @@ struct zap {
 	struct tlb_batch *batch;
 };
 
-static void zap_leaf(struct zap *zap, u64 *sptep, gfn_t gfn)
+/* What @old, the leaf of @n pages from @gfn on, knew of writes and the bitmap does not. */
+static void zap_record(struct zap *zap, u64 old, gfn_t gfn, u64 n)
+{
+	struct slot *slot = zap->slot;
+
+	if (!slot || !slot_is_logged(slot) || !mmu_scans_d(zap->mmu) || !spte_was_written(old))
+		return;
+	for (; n; n--, gfn++)
+		slot_set_dirty(slot, gfn - slot->base);
+}
+
+/* @gfn is the leaf's first. */
+static void zap_leaf(struct zap *zap, u64 *sptep, int level, gfn_t gfn)
 {
 	u64 old;
 
@@ -167,12 +213,11 @@ static void zap_leaf(struct zap *zap, u64 *sptep, gfn_t gfn)
 	if (!spte_maps_page(old))
 		return; /* misconfigured entries are not cached (SDM 3C 29.4.2) */
 
+	/* One page or a compound one: the host counts it as a whole. */
 	if (spte_was_written(old) || (old & SPTE_WAS_DIRTY))
 		env_page_dirty(spte_hfn(old));
-	if (zap->slot && slot_is_logged(zap->slot) && mmu_scans_d(zap->mmu) &&
-	    spte_was_written(old))
-		slot_set_dirty(zap->slot, gfn - zap->slot->base);
-	atomic_long_dec(&zap->mmu->nr_pages);
+	zap_record(zap, old, gfn, EPT_LEVEL_PAGES(level));
+	atomic_long_dec(&zap->mmu->nr_pages[level - 1]);
 	zap->batch->flush = true;
 }
 
@@ -201,7 +246,10 @@ static void unlink_table(struct zap *zap, u64 *entryp, u64 *table)
 	zap->batch->flush = true;
 }
 
-/* Zaps what of @table (at @level, from @base on) is in range.  Recursion ends at EPT_LEVELS. */
+/*
+ * Zaps what of @table (at @level, from @base on) is in range; of a large leaf that
+ * is so in part, all: the rest is faulted in again.  Recursion ends at EPT_LEVELS.
+ */
 static void zap_table(struct zap *zap, u64 *table, int level, gfn_t base)
 {
 	gfn_t span = EPT_LEVEL_PAGES(level);
@@ -213,13 +261,11 @@ static void zap_table(struct zap *zap, u64 *table, int level, gfn_t base)
 
 		if (gfn >= zap->end)
 			break;
-		if (level == 1) {
-			zap_leaf(zap, &table[i], gfn);
+		child = level > 1 ? child_table(READ_ONCE(table[i])) : NULL;
+		if (!child) {
+			zap_leaf(zap, &table[i], level, gfn);
 			continue;
 		}
-		child = child_table(READ_ONCE(table[i]));
-		if (!child)
-			continue;
 		zap_table(zap, child, level - 1, gfn);
 		if (table_is_empty(child))
 			unlink_table(zap, &table[i], child);

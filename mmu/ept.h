@@ -25,6 +25,12 @@ struct table_cache {
 	void *table[EPT_LEVELS - 1];
 };
 
+/* Tables for splits: as many as 4096 pages can need, wherever they begin. */
+struct table_stock {
+	unsigned int n;
+	u64 *table[9 + 2]; /* of level 1, of level 2 */
+};
+
 /* Table pages that exist in all VMs, roots and caches included: 0 when no VM is left. */
 extern atomic_long_t mmu_tables_alive;
 
@@ -32,27 +38,37 @@ extern atomic_long_t mmu_tables_alive;
 int table_cache_fill(struct table_cache *cache);
 void table_cache_drain(struct table_cache *cache);
 
+/*
+ * Fills it as far as memory goes, where @mmu has large leaves and splits them
+ * eagerly; else it may stay empty.  May sleep.
+ */
+void table_stock_fill(struct table_stock *stock, const struct mmu *mmu);
+void table_stock_drain(struct table_stock *stock);
+
 /* The root table.  0 or -ENOMEM. */
 int ept_init(struct mmu *mmu);
 /* Zaps and frees everything.  No vCPU exists any more. */
 void ept_destroy(struct mmu *mmu);
 
-/* The leaf of @gfn, 0 when there is none.  Lock held, any way. */
+/* The leaf of @gfn, large or not, 0 when there is none.  Lock held, any way. */
 u64 ept_get(struct mmu *mmu, gfn_t gfn);
 
 /*
- * Where the leaf of @gfn stands, making tables from @cache: good as long as the
- * read lock is held.  NULL when a table is missing that @cache has not, or no
- * table can hold @gfn.
+ * Where the leaf of @gfn stands at level 1, making tables from @cache, and
+ * splitting a large leaf: good as long as the read lock is held.  NULL when a
+ * table is missing that @cache has not, or no table can hold @gfn.
  */
 u64 *ept_leaf(struct mmu *mmu, gfn_t gfn, struct table_cache *cache);
 
+/* The same at @level above 1; NULL also where a table of smaller leaves stands. */
+u64 *ept_large_leaf(struct mmu *mmu, gfn_t gfn, int level, struct table_cache *cache);
+
 /*
- * Installs @spte in @leaf in place of @old.  Read lock held.  0; -EAGAIN when
+ * Installs @spte in @leaf, at @level, in place of @old.  Read lock held.  0; -EAGAIN when
  * another CPU changed the entry meanwhile.  Never takes a permission away, so
  * nothing is to be flushed.
  */
-int ept_set(struct mmu *mmu, u64 *leaf, u64 old, u64 spte);
+int ept_set(struct mmu *mmu, u64 *leaf, int level, u64 old, u64 spte);
 
 /* Which of the @n leaves (64 at most, in one table) from @gfn on are empty: bit i of @gfn + i. */
 u64 ept_empty_mask(struct mmu *mmu, gfn_t gfn, unsigned int n);
@@ -78,21 +94,34 @@ enum ept_restored {
 enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch);
 
 /*
- * Takes every leaf in [start, end) away.  Write lock held.  What a leaf knew
- * of writes reaches the host's page and, where D is scanned (@slot logged),
- * the slot's bitmap.  @slot may be NULL.  Tables that become empty are added
- * to the batch.
+ * Takes every leaf in [start, end) away, large ones that reach beyond it whole.
+ * Write lock held.  What a leaf knew of writes reaches the host's page and,
+ * where D is scanned (@slot logged), the slot's bitmap.  @slot may be NULL.
+ * Tables that become empty are added to the batch.
  */
 void ept_zap(struct mmu *mmu, struct slot *slot, gfn_t start, gfn_t end, struct tlb_batch *batch);
 
 /*
  * Re-arms the leaves @gfn + i for each bit i of @mask.  Write lock held.
- * Returns the mask of those that were written since they were last armed.
+ * Returns the mask of those that were written since they were last armed.  A
+ * large leaf is armed as a whole and loses W.  Written it stands under logging
+ * only where all its pages count as dirty (KVM_DIRTY_LOG_INITIALLY_SET).
  */
 u64 ept_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch);
 
-/* The same for every leaf in [start, end), nothing returned: logging begins. */
-void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch);
+/*
+ * The same for every leaf in [start, end), nothing returned: logging begins.
+ * Large leaves are split as long as @stock lasts, else they lose W.
+ */
+void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
+		     struct tlb_batch *batch);
+
+/*
+ * Splits the large leaf that maps @gfn down to level 1, if there is one; @arm:
+ * and arms the children.  Write lock held.  False: @stock is empty, and one
+ * still stands.
+ */
+bool ept_split_at(struct mmu *mmu, gfn_t gfn, bool arm, struct table_stock *stock);
 
 /* Which of the 64 leaves from @gfn on were written since they were armed.  Lock held. */
 u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask);

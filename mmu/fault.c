@@ -38,19 +38,52 @@ bool mmu_restore(struct mmu *mmu, const struct slots *slots, struct fault *fault
 	return restored != EPT_NOT_RESTORED;
 }
 
-/* Installs the leaf for @page, unless the host took the page away meanwhile.  Read lock held. */
-static int install(struct mmu *mmu, struct slot *slot, const struct fault *fault,
-		   const struct host_page *page, struct table_cache *tables)
+/*
+ * The level of the leaf that @page may have.  What is logged is logged by 4K, and
+ * so mapped (invariant 11); a slot's flags do not change while it is in use.
+ */
+static int map_level(const struct mmu *mmu, const struct slot *slot, const struct fault *fault,
+		     const struct host_page *page)
 {
 	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
+	int level = mmu->caps.level;
+
+	if (level <= 1 || slot_is_logged(slot) || (fault->fetch && mmu->caps.large_nx))
+		return 1;
+	return host_page_level(slot_hva(slot, gfn), page, slot_level(slot, gfn, level));
+}
+
+/* Where a leaf for @gfn at @level goes, or a smaller one.  Sets @level; NULL: no memory. */
+static u64 *place(struct mmu *mmu, gfn_t gfn, int *level, struct table_cache *tables)
+{
+	u64 *leaf;
+
+	for (; *level > 1; --*level) {
+		leaf = ept_large_leaf(mmu, gfn, *level, tables);
+		if (leaf)
+			return leaf;
+	}
+	return ept_leaf(mmu, gfn, tables);
+}
+
+/*
+ * Installs the leaf for @page, which the host has not taken away meanwhile, at
+ * its level or below.  Read lock held.
+ */
+static int install(struct mmu *mmu, const struct slot *slot, const struct fault *fault,
+		   const struct host_page *page, struct table_cache *tables)
+{
+	int level = page->level;
+	u64 *leaf = place(mmu, fault->gpa >> PAGE_SHIFT, &level, tables);
 	struct spte_page found = {
-		.hfn = page->hfn,
+		.hfn = page->hfn & -EPT_LEVEL_PAGES(level),
 		.host_writable = page->writable && !(slot->flags & KVM_MEM_READONLY),
 		.write = fault->write,
 		.logged = slot_is_logged(slot),
+		.large = level > 1,
+		.no_exec = level > 1 && mmu->caps.large_nx,
 	};
 	u64 spte = spte_leaf(mmu->kind, &found);
-	u64 *leaf = ept_leaf(mmu, gfn, tables);
 	u64 old;
 
 	if (!leaf)
@@ -59,11 +92,11 @@ static int install(struct mmu *mmu, struct slot *slot, const struct fault *fault
 	if (spte_maps_page(old)) {
 		if (spte_allows(old, fault->write, fault->fetch))
 			return 0; /* another vCPU was here first */
-		if (spte_hfn(old) != page->hfn)
+		if (spte_hfn(old) != found.hfn)
 			return -EAGAIN; /* about to be zapped: the host never maps two */
 		spte |= old & (EPT_D | SPTE_WAS_DIRTY);
 	}
-	return ept_set(mmu, leaf, old, spte);
+	return ept_set(mmu, leaf, level, old, spte);
 }
 
 /*
@@ -155,7 +188,7 @@ static void map_around(struct mmu *mmu, const struct slot *slot, gfn_t gfn,
 		gfn_t at = around->first + i;
 
 		spte[i] = base | around->hfn[i] << PAGE_SHIFT;
-		if (at == gfn || host_race_lost(mmu, around->seq, slot_hva(slot, at)))
+		if (at == gfn || host_race_lost(mmu, around->seq, slot_hva(slot, at), 1))
 			spte[i] = 0;
 	}
 	ept_fill(mmu, leaf, spte, around->got);
@@ -166,21 +199,24 @@ static int fault_map(struct mmu *mmu, struct slot *slot, const struct fault *fau
 {
 	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
 	struct around around;
-	int ret;
+	int ret, level;
 
 	ret = table_cache_fill(tables);
 	if (ret)
 		return ret;
 	ret = get_around(mmu, slot, fault, &around);
 	if (!ret) {
+		level = around.page.level = map_level(mmu, slot, fault, &around.page);
 		read_lock(&mmu->lock);
-		if (host_race_lost(mmu, around.seq, slot_hva(slot, gfn)))
+		if (host_race_lost(mmu, around.seq, slot_hva(slot, gfn), level))
 			ret = -EAGAIN;
 		else
 			ret = install(mmu, slot, fault, &around.page, tables);
 		if (!ret) {
 			record_permitted(mmu, slot, fault, ring);
-			map_around(mmu, slot, gfn, &around, tables);
+			/* A large leaf has its neighbours in it. */
+			if (level == 1)
+				map_around(mmu, slot, gfn, &around, tables);
 		}
 		read_unlock(&mmu->lock);
 	}
@@ -205,7 +241,7 @@ static int fault_mmio(struct mmu *mmu, const struct slots *slots, gpa_t gpa,
 	leaf = ept_leaf(mmu, gfn, tables);
 	old = leaf ? READ_ONCE(*leaf) : 0;
 	if (leaf && !spte_maps_page(old))
-		ept_set(mmu, leaf, old, spte_mmio(slots->generation));
+		ept_set(mmu, leaf, 1, old, spte_mmio(slots->generation));
 	read_unlock(&mmu->lock);
 	made -= tables->n;
 	atomic_long_add(made, &mmu->nr_mmio_tables);

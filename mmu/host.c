@@ -54,6 +54,19 @@ void host_put_page(const struct host_page *page)
 	put_page(pfn_to_page(page->hfn));
 }
 
+int host_page_level(unsigned long hva, const struct host_page *page, int max)
+{
+	u64 unlike = page->hfn ^ hva >> PAGE_SHIFT;
+	int level;
+
+	if (max <= 1 || !PageCompound(pfn_to_page(page->hfn)))
+		return 1;
+	level = min(host_mapping_level(current->mm, hva), max);
+	while (level > 1 && unlike & (EPT_LEVEL_PAGES(level) - 1))
+		level--;
+	return level;
+}
+
 unsigned long host_race_begin(struct mmu *mmu)
 {
 	unsigned long seq = READ_ONCE(mmu->race.seq);
@@ -63,12 +76,15 @@ unsigned long host_race_begin(struct mmu *mmu)
 	return seq;
 }
 
-bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva)
+bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva, int level)
 {
+	const unsigned long size = EPT_LEVEL_PAGES(level) << PAGE_SHIFT;
 	const struct mmu_race *race = &mmu->race;
+	unsigned long start = hva & -size;
 
 	lockdep_assert_held(&mmu->lock);
-	if (race->count && hva >= race->start && hva < race->end)
+	/* By last bytes: the range may end where addresses do. */
+	if (race->count && start <= race->end - 1 && race->start <= start + (size - 1))
 		return true;
 	return race->seq != seq;
 }

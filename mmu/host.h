@@ -15,6 +15,7 @@
 struct host_page {
 	hfn_t hfn;
 	bool writable;
+	int level; /* at which it is to be mapped; the caller's */
 };
 
 /*
@@ -32,10 +33,20 @@ void host_put_page(const struct host_page *page);
  */
 unsigned int host_get_present(unsigned long hva, unsigned int n, hfn_t *hfn);
 
+/*
+ * The level, @max at most, at which the host maps @page and what is around
+ * @hva: 1, 2 (2M) or 3 (1G), naturally aligned.  True until the next
+ * invalidation of that memory, so it is asked after host_race_begin().
+ */
+int host_page_level(unsigned long hva, const struct host_page *page, int max);
+
 /* To be sampled before host_get_page(), and asked again under the MMU's lock. */
 unsigned long host_race_begin(struct mmu *mmu);
-/* True: the page at @hva may have been taken away since; look it up again.  Lock held. */
-bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva);
+/*
+ * True: the @level page around @hva may have been taken away since, in part;
+ * look it up again.  Lock held.
+ */
+bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva, int level);
 
 #ifdef __KERNEL__
 #include <linux/mmu_notifier.h>
@@ -54,6 +65,12 @@ struct host {
 	struct slots __rcu *slots; /* written under the VM's slots_lock */
 	void (*discharge)(struct host *host, struct tlb_batch *batch);
 };
+
+/*
+ * The level of the host's mapping at @hva; 1 also where there is none.  @mm has users
+ * (mm_users).  Any context; see host_page_level() for how long it is true.
+ */
+int host_mapping_level(struct mm_struct *mm, unsigned long hva);
 
 /* Of the current mm.  0 or -errno; on success host_exit() is due. */
 int host_init(struct host *host, struct mmu *mmu,

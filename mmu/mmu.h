@@ -11,8 +11,11 @@
 
 /* What this machine and the module's parameters allow. */
 struct mmu_caps {
-	bool ad;  /* EPT A/D bits */
-	bool pml; /* page-modification logging; only with ad */
+	bool ad;	  /* EPT A/D bits */
+	bool pml;	  /* page-modification logging; only with ad */
+	u8 level;	  /* of the largest leaf: 1 (4K; so is 0), 2 (2M) or 3 (1G) */
+	bool large_nx;	  /* large leaves must not be executable */
+	bool eager_split; /* large leaves are split when logging begins, not by a write */
 };
 
 /*
@@ -33,8 +36,9 @@ struct mmu {
 	enum spte_kind kind; /* of every leaf that will be mapped */
 	struct mmu_race race;
 	atomic_long_t nr_tables;
-	atomic_long_t nr_pages;	      /* leaves that map a page */
-	atomic_long_t nr_mmio_tables; /* tables made for MMIO alone */
+	atomic_long_t nr_pages[EPT_LEAF_LEVELS]; /* leaves that map a page, by level - 1 */
+	atomic_long_t nr_splits;		 /* large leaves that were split, ever */
+	atomic_long_t nr_mmio_tables;		 /* tables made for MMIO alone */
 };
 
 /*
@@ -53,6 +57,22 @@ static inline enum spte_kind mmu_choose_kind(struct mmu_caps caps, bool ring)
 static inline bool mmu_scans_d(const struct mmu *mmu)
 {
 	return mmu->kind == SPTE_AD && !mmu->caps.pml;
+}
+
+/* Memory that is mapped, in pages of 4K. */
+static inline long mmu_mapped(const struct mmu *mmu)
+{
+	long mapped = 0;
+	int level;
+
+	for (level = 1; level <= EPT_LEAF_LEVELS; level++)
+		mapped += atomic_long_read(&mmu->nr_pages[level - 1]) * EPT_LEVEL_PAGES(level);
+	return mapped;
+}
+
+static inline bool mmu_has_large(const struct mmu *mmu)
+{
+	return atomic_long_read(&mmu->nr_pages[1]) || atomic_long_read(&mmu->nr_pages[2]);
 }
 
 #endif

@@ -3,6 +3,7 @@
  * Memory slots: looking them up, judging a change, and making the next array.
  * Pure.
  */
+#include "ept_bits.h"
 #include "mmu/tracker.h"
 
 /* A change of the slots, and the order that is being made of them. */
@@ -11,6 +12,22 @@ struct slots_edit {
 	struct slot *with;
 	bool hva;
 };
+
+int slot_level(const struct slot *slot, gfn_t gfn, int max)
+{
+	u64 unlike = slot->base ^ slot->hva >> PAGE_SHIFT;
+	int level;
+
+	for (level = max; level > 1; level--) {
+		u64 pages = EPT_LEVEL_PAGES(level);
+		gfn_t first = gfn & -pages;
+
+		if (!(unlike & (pages - 1)) && first >= slot->base &&
+		    first - slot->base + pages <= slot->npages)
+			break;
+	}
+	return max(level, 1);
+}
 
 struct slot *slots_find(const struct slots *slots, gfn_t gfn)
 {

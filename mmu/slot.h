@@ -83,6 +83,9 @@ static inline unsigned long slot_hva_last(const struct slot *slot)
 	return slot->hva + (slot->npages << PAGE_SHIFT) - 1;
 }
 
+/* The level of the largest naturally aligned page around @gfn that is one in both spaces. */
+int slot_level(const struct slot *slot, gfn_t gfn, int max);
+
 static inline u64 slot_bitmap_words(const struct slot *slot)
 {
 	return (slot->npages + 63) / 64;

@@ -9,6 +9,10 @@ static u64 accessed_leaf(enum spte_kind kind, const struct spte_page *page)
 	u64 spte = (page->hfn << PAGE_SHIFT) | EPT_R | EPT_X | EPT_MT_WB | EPT_IPAT |
 		   ((u64)kind << SPTE_KIND_SHIFT) | SPTE_MMU_WRITABLE;
 
+	if (page->large)
+		spte |= EPT_PS;
+	if (page->no_exec)
+		spte &= ~EPT_X;
 	if (kind != SPTE_SOFT)
 		spte |= EPT_A;
 	if (!page->host_writable)
@@ -42,6 +46,13 @@ u64 spte_restore(u64 spte, bool write)
 		spte &= ~(SPTE_SAVED_R | SPTE_SAVED_X);
 	}
 	return write ? spte | EPT_W : spte;
+}
+
+u64 spte_first_child(u64 spte, int level)
+{
+	if (level == 2)
+		spte &= ~EPT_PS;
+	return spte_kind(spte) == SPTE_AD && spte_may_restore_write(spte) ? spte | EPT_W : spte;
 }
 
 u64 spte_age(u64 spte)

@@ -100,6 +100,8 @@ struct spte_page {
 	bool write;	    /* the access was a write */
 	bool logged;	    /* the slot is being logged */
 	bool ahead;	    /* nobody has asked for it yet: mapped old, and no write */
+	bool large;	    /* a leaf above level 1; @hfn is its first page's */
+	bool no_exec;
 };
 
 /*
@@ -159,6 +161,22 @@ static inline u64 spte_rearm(u64 spte)
 
 	return spte & bit ? (spte & ~bit) | SPTE_WAS_DIRTY : spte;
 }
+
+/*
+ * What of large leaf @spte is left under logging, where it cannot be split now:
+ * no W, so that a write splits it.
+ */
+static inline u64 spte_protect_large(u64 spte)
+{
+	return (spte & ~(EPT_W | EPT_D)) | (spte_was_written(spte) ? SPTE_WAS_DIRTY : 0);
+}
+
+/*
+ * The first child of large leaf @spte at @level, which allows and knows what it
+ * does; the next differ by their address alone.  AD: W comes back, since the
+ * child's D tells.
+ */
+u64 spte_first_child(u64 spte, int level);
 
 static inline bool spte_is_young(u64 spte)
 {

@@ -2,11 +2,17 @@
 /*
  * Descents through the tables: for the files of mmu/ that change SPTEs, and for
  * nobody else.  Pure.  The lock held, any way, as long as a pointer is in use.
+ *
+ * An entry above level 1 is 0, a table, or a large leaf (EPT_PS).
  */
 #ifndef VELLUM_MMU_WALK_H
 #define VELLUM_MMU_WALK_H
 
 #include "mmu/ept.h"
+
+/* Counted in mmu_tables_alive.  May sleep; NULL: no memory. */
+u64 *table_alloc(bool zeroed);
+void table_free(u64 *table);
 
 static inline unsigned int index_at(gfn_t gfn, int level)
 {
@@ -15,8 +21,8 @@ static inline unsigned int index_at(gfn_t gfn, int level)
 
 static inline u64 *child_table(u64 entry)
 {
-	/* Every table entry of ours allows everything, so R alone tells it is there. */
-	return entry & EPT_R ? env_table_va(entry & EPT_ADDR_MASK) : NULL;
+	/* Every table entry of ours allows everything, so R tells it is there. */
+	return (entry & (EPT_R | EPT_PS)) == EPT_R ? env_table_va(entry & EPT_ADDR_MASK) : NULL;
 }
 
 /* The table at level 1 that holds the leaf of @gfn, or NULL. */
@@ -34,6 +40,37 @@ static inline u64 *leaf_table(struct mmu *mmu, gfn_t gfn)
 			break;
 	}
 	return table;
+}
+
+/*
+ * The entry at which the walk of @gfn (at most EPT_MAX_GFN) ends: one of a leaf
+ * table, a large leaf, or one that is 0.  @level gets its level.
+ */
+static inline u64 *walk_end(struct mmu *mmu, gfn_t gfn, int *level)
+{
+	u64 *table = mmu->root, *entryp, *child;
+
+	for (*level = EPT_LEVELS;; --*level) {
+		entryp = &table[index_at(gfn, *level)];
+		if (*level == 1)
+			return entryp;
+		child = child_table(READ_ONCE(*entryp));
+		if (!child)
+			return entryp;
+		table = child;
+	}
+}
+
+/* The large leaf that maps @gfn, or NULL: asked where there is no leaf table. */
+static inline u64 *large_leaf(struct mmu *mmu, gfn_t gfn)
+{
+	u64 *entryp;
+	int level;
+
+	if (gfn > EPT_MAX_GFN)
+		return NULL;
+	entryp = walk_end(mmu, gfn, &level);
+	return level > 1 && READ_ONCE(*entryp) ? entryp : NULL;
 }
 
 /* Walks along GFNs that are near each other: one descent for each leaf table. */
@@ -59,5 +96,18 @@ static inline u64 *leaf_at(struct leaf_cursor *cursor, gfn_t gfn)
 	}
 	return cursor->table ? &cursor->table[gfn - first] : NULL;
 }
+
+/* Where to go on after leaf_at() found no table. */
+static inline gfn_t leaf_skip(const struct leaf_cursor *cursor)
+{
+	return cursor->first + EPT_TABLE_ENTRIES;
+}
+
+/*
+ * Puts @table in the place of the large leaf *@entryp, with children that allow
+ * and know what it does; @arm: armed.  False, @table is anything then: it is no
+ * large leaf any more.  Lock held for read; for write to arm.
+ */
+bool split_leaf(struct mmu *mmu, u64 *entryp, int level, u64 *table, bool arm);
 
 #endif

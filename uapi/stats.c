@@ -91,7 +91,11 @@ static_assert(STAT_EXIT_OTHER > EXIT_REASON_TDCALL_INSN);
 /* In the order of fill_vm(). */
 static const struct stat_row vm_rows[] = {
 	{ "ept_tables", KVM_STATS_TYPE_INSTANT },
-	{ "ept_pages", KVM_STATS_TYPE_INSTANT },
+	{ "ept_pages", KVM_STATS_TYPE_INSTANT }, /* of 4K, however they are mapped */
+	{ "pages_4k", KVM_STATS_TYPE_INSTANT },	 /* leaves of a size, by KVM's names */
+	{ "pages_2m", KVM_STATS_TYPE_INSTANT },
+	{ "pages_1g", KVM_STATS_TYPE_INSTANT },
+	{ "large_splits", KVM_STATS_TYPE_CUMULATIVE },
 	{ "slots_logged", KVM_STATS_TYPE_INSTANT },
 	{ "flushes", KVM_STATS_TYPE_CUMULATIVE },
 	{ "kicks", KVM_STATS_TYPE_CUMULATIVE },
@@ -165,8 +169,13 @@ static void fill_vcpu(const struct vcpu *vcpu, u64 *value)
 
 static void fill_vm(const struct vm *vm, u64 *value)
 {
+	int level;
+
 	*value++ = atomic_long_read(&vm->mmu.nr_tables);
-	*value++ = atomic_long_read(&vm->mmu.nr_pages);
+	*value++ = mmu_mapped(&vm->mmu);
+	for (level = 1; level <= EPT_LEAF_LEVELS; level++)
+		*value++ = atomic_long_read(&vm->mmu.nr_pages[level - 1]);
+	*value++ = atomic_long_read(&vm->mmu.nr_splits);
 	*value++ = atomic_read(&vm->nr_logging);
 	*value++ = atomic64_read(&vm->tlb_gen);
 	*value++ = atomic64_read(&vm->stats.kicks);

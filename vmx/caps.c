@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) "vellum: " fmt
 
+#include <linux/cpu.h>
 #include <linux/moduleparam.h>
 #include <linux/sysfs.h>
 #include <asm/cpufeature.h>
@@ -28,6 +29,14 @@ MODULE_PARM_DESC(ept_ad, "use the accessed and dirty bits of EPT (default Y)");
 static bool vpid = true;
 module_param(vpid, bool, 0444);
 MODULE_PARM_DESC(vpid, "tag each guest's translations: entries and exits keep them (default Y)");
+
+static bool large_pages = true;
+module_param(large_pages, bool, 0444);
+MODULE_PARM_DESC(large_pages, "map guest memory by 2M and 1G where the host does (default Y)");
+
+static bool eager_split = true;
+module_param(eager_split, bool, 0444);
+MODULE_PARM_DESC(eager_split, "split large pages when logging begins, not at a write (default Y)");
 
 static uint slice_us;
 module_param(slice_us, uint, 0444);
@@ -285,7 +294,14 @@ int vmx_caps_init(void)
 
 struct mmu_caps vmx_mmu_caps(void)
 {
-	return (struct mmu_caps){ .ad = vmx_caps.choice.ept_ad, .pml = vmx_caps.choice.pml };
+	return (struct mmu_caps){
+		.ad = vmx_caps.choice.ept_ad,
+		.pml = vmx_caps.choice.pml,
+		.level = large_pages ? vmx_caps.choice.ept_level : 1,
+		/* A guest could stop such a machine by code in a large page (iTLB multihit). */
+		.large_nx = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off(),
+		.eager_split = eager_split,
+	};
 }
 
 gfn_t vmx_max_gfn(void)

@@ -66,8 +66,9 @@ static const char * const other_names[] = {
 };
 
 static const char * const vm_names[] = {
-	"ept_tables", "ept_pages", "slots_logged", "flushes", "kicks", "log_gets",
-	"log_clears", "ring_resets", "ring_reset_entries",
+	"ept_tables", "ept_pages", "pages_4k", "pages_2m", "pages_1g", "large_splits",
+	"slots_logged", "flushes", "kicks", "log_gets", "log_clears", "ring_resets",
+	"ring_reset_entries",
 };
 
 #define COUNT(array)	(sizeof(array) / sizeof(*(array)))

@@ -135,6 +135,15 @@ void *env_table_alloc(void)
 	return arena[i];
 }
 
+void *env_table_alloc_raw(void)
+{
+	void *table = env_table_alloc();
+
+	if (table)
+		memset(table, TABLE_POISON, sizeof(arena[0]));
+	return table;
+}
+
 void env_table_free(void *table)
 {
 	unsigned int i = table_index(table);

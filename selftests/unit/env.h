@@ -439,6 +439,8 @@ static inline void *kcalloc(size_t n, size_t size, gfp_t gfp)
  * given out again for a long while; asking for it ends the test.
  */
 void *env_table_alloc(void);
+/* One that holds rubbish. */
+void *env_table_alloc_raw(void);
 void env_table_free(void *table);
 u64 env_table_pa(const void *table);
 void *env_table_va(u64 pa);

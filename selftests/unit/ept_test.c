@@ -64,7 +64,7 @@ TEST(map_and_get_where_tables_end)
 		CHECK(fixture_touch(&f, places[i], CPU_READ));
 	}
 	CHECK_EQ(get(&f, 2), 0);
-	CHECK_EQ(atomic_long_read(&f.mmu.nr_pages), ARRAY_SIZE(places));
+	CHECK_EQ(mmu_mapped(&f.mmu), ARRAY_SIZE(places));
 	/* Leaf tables 0, 1, 1ff, 200, 3ffff, 40000 and the last, four above, three above them. */
 	CHECK_EQ(atomic_long_read(&f.mmu.nr_tables), 7 + 5 + 3);
 	fixture_exit(&f);
@@ -102,7 +102,7 @@ TEST(map_without_tables_fails_and_leaves_what_is_sound)
 		read_unlock(&f.mmu.lock);
 		CHECK_EQ(ret, -ENOMEM);
 		CHECK_EQ(get(&f, 5), 0);
-		CHECK_EQ(atomic_long_read(&f.mmu.nr_pages), 0);
+		CHECK_EQ(mmu_mapped(&f.mmu), 0);
 		CHECK_EQ(map(&f, 5, page_spte(&f, 0, false, false)), 0);
 		table_cache_drain(&few);
 		fixture_exit(&f);
@@ -153,7 +153,7 @@ TEST(map_over_an_entry_that_changed_is_refused)
 	read_unlock(&f.mmu.lock);
 	CHECK_EQ(ret, -EAGAIN);
 	CHECK(get(&f, 7) & EPT_D);
-	CHECK_EQ(atomic_long_read(&f.mmu.nr_pages), 1);
+	CHECK_EQ(mmu_mapped(&f.mmu), 1);
 	fixture_exit(&f);
 }
 
@@ -188,7 +188,7 @@ TEST(two_vcpus_link_the_same_tables)
 	/* Theirs are linked, ours stay in the cache, and nothing is counted twice. */
 	CHECK_EQ(cache.n, EPT_LEVELS - 1);
 	CHECK_EQ(atomic_long_read(&f.mmu.nr_tables), EPT_LEVELS - 1);
-	CHECK_EQ(atomic_long_read(&f.mmu.nr_pages), 2);
+	CHECK_EQ(mmu_mapped(&f.mmu), 2);
 	CHECK_EQ(spte_hfn(get(&f, 8)), fake_host.pte[8].hfn);
 	CHECK_EQ(spte_hfn(get(&f, 9)), fake_host.pte[9].hfn);
 	table_cache_drain(&cache);
@@ -227,7 +227,7 @@ TEST(tables_die_when_empty_and_are_freed_after_the_flush)
 	/* A part: nothing dies. */
 	zap(&f, NULL, 501, 529, &batch);
 	CHECK(batch.flush && !batch.dead_tables);
-	CHECK_EQ(atomic_long_read(&f.mmu.nr_pages), 2);
+	CHECK_EQ(mmu_mapped(&f.mmu), 2);
 
 	/* The rest of one table, then all. */
 	CHECK(fixture_touch(&f, 529, CPU_READ));

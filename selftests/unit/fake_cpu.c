@@ -7,6 +7,7 @@ void cpu_init(struct fake_cpu *cpu, const struct mmu *mmu)
 	memset(cpu, 0, sizeof(*cpu));
 	cpu->root = mmu->root;
 	cpu->ad = mmu->caps.ad;
+	cpu->level = max_t(u8, mmu->caps.level, 1);
 	cpu->generation = 1;
 	cpu_log_reset(cpu);
 }
@@ -27,26 +28,59 @@ static struct tlb_entry *tlb_slot(struct fake_cpu *cpu, gfn_t gfn)
 	return &cpu->tlb[(gfn ^ (gfn >> 12) * 7 ^ (gfn >> 24)) % TLB_ENTRIES];
 }
 
+/* The first GFN of the 2M that hold @gfn. */
+static gfn_t large_gfn(gfn_t gfn)
+{
+	return round_down(gfn, EPT_TABLE_ENTRIES);
+}
+
+static struct tlb_entry *tlb_large_slot(struct fake_cpu *cpu, gfn_t gfn)
+{
+	return &cpu->large[(gfn >> EPT_LEVEL_BITS) % TLB_LARGE];
+}
+
+/* It may hold both, and use either: the one that says less first, so that a stale one shows. */
 static struct tlb_entry *tlb_find(struct fake_cpu *cpu, gfn_t gfn)
 {
-	struct tlb_entry *entry = tlb_slot(cpu, gfn);
+	struct tlb_entry *small = tlb_slot(cpu, gfn), *large = tlb_large_slot(cpu, gfn);
 
-	return entry->gfn == gfn && entry->generation == cpu->generation ? entry : NULL;
+	if (large->gfn == large_gfn(gfn) && large->generation == cpu->generation)
+		return large;
+	return small->gfn == gfn && small->generation == cpu->generation ? small : NULL;
 }
 
 void cpu_evict(struct fake_cpu *cpu, gfn_t gfn)
 {
-	struct tlb_entry *entry = tlb_find(cpu, gfn);
+	struct tlb_entry *entry;
 
-	if (entry)
+	while ((entry = tlb_find(cpu, gfn)))
 		entry->generation = 0;
+}
+
+static hfn_t entry_hfn(const struct tlb_entry *entry, gfn_t gfn)
+{
+	return spte_hfn(entry->spte) + (gfn - entry->gfn);
 }
 
 hfn_t cpu_cached(const struct fake_cpu *cpu, gfn_t gfn)
 {
 	const struct tlb_entry *entry = tlb_find((struct fake_cpu *)cpu, gfn);
 
-	return entry ? spte_hfn(entry->spte) : 0;
+	return entry ? entry_hfn(entry, gfn) : 0;
+}
+
+/* @spte, a leaf at @level, translates @gfn. */
+static void tlb_fill(struct fake_cpu *cpu, gfn_t gfn, u64 spte, int level)
+{
+	gfn_t first = level > 1 ? large_gfn(gfn) : gfn;
+	u64 offset = first & (EPT_LEVEL_PAGES(level) - 1);
+
+	*(level > 1 ? tlb_large_slot(cpu, gfn) : tlb_slot(cpu, gfn)) = (struct tlb_entry){
+		.gfn = first,
+		.generation = cpu->generation,
+		.dirty = !cpu->ad || (spte & EPT_D),
+		.spte = spte + (offset << PAGE_SHIFT),
+	};
 }
 
 static struct psc_entry *psc_slot(struct fake_cpu *cpu, gfn_t gfn, int level)
@@ -91,16 +125,19 @@ static void psc_evict(struct fake_cpu *cpu, gfn_t gfn)
 }
 
 /* Bits that a CPU without the features behind them takes for reserved, or acts upon. */
-static void check_reserved(u64 entry, int level)
+static void check_reserved(const struct fake_cpu *cpu, u64 entry, int level)
 {
 	const u64 never = EPT_XU | EPT_VGP | EPT_PW | EPT_SSS | EPT_SPP | EPT_SVE;
+	bool leaf = level == 1 || entry & EPT_PS;
 	u64 type = (entry & EPT_MT_MASK) >> EPT_MT_SHIFT;
 
 	if (entry & never)
 		env_die("EPT entry %#llx uses a bit that has a meaning", entry);
-	if (level > 1 && (entry & GENMASK_ULL(7, 3)))
+	if (!leaf && (entry & GENMASK_ULL(7, 3)))
 		env_die("EPT table entry %#llx has reserved bits set", entry);
-	if (level == 1 && (type == 2 || type == 3 || type == 7))
+	if (leaf && (level > cpu->level || spte_hfn(entry) & (EPT_LEVEL_PAGES(level) - 1)))
+		env_die("EPT leaf %#llx at level %d is too large, or not aligned", entry, level);
+	if (leaf && (type == 2 || type == 3 || type == 7))
 		env_die("EPT leaf %#llx has no valid memory type", entry);
 }
 
@@ -109,8 +146,8 @@ static bool allows(u64 spte, enum cpu_access access)
 	return spte & (access == CPU_WRITE ? EPT_W : access == CPU_FETCH ? EPT_X : EPT_R);
 }
 
-/* A pointer to the leaf, or NULL and why not. */
-static u64 *walk(struct fake_cpu *cpu, gfn_t gfn, enum cpu_result *why)
+/* A pointer to the leaf and its level, or NULL and why not. */
+static u64 *walk(struct fake_cpu *cpu, gfn_t gfn, int *at, enum cpu_result *why)
 {
 	int level;
 	u64 *table = walk_begin(cpu, gfn, &level);
@@ -127,12 +164,17 @@ static u64 *walk(struct fake_cpu *cpu, gfn_t gfn, enum cpu_result *why)
 			*why = CPU_MISCONFIG;
 			return NULL;
 		}
-		check_reserved(entry, level);
+		if (entry & EPT_PS) {
+			*at = level;
+			return &table[i];
+		}
+		check_reserved(cpu, entry, level);
 		if (cpu->ad && !(entry & EPT_A))
 			__atomic_fetch_or(&table[i], EPT_A, __ATOMIC_SEQ_CST);
 		table = env_table_va(entry & EPT_ADDR_MASK);
 		psc_fill(cpu, gfn, level - 1, table);
 	}
+	*at = 1;
 	return &table[gfn & 511];
 }
 
@@ -147,7 +189,8 @@ static enum cpu_result walk_access(struct fake_cpu *cpu, gfn_t gfn, enum cpu_acc
 {
 	bool write = access == CPU_WRITE;
 	enum cpu_result why;
-	u64 *leaf = walk(cpu, gfn, &why), spte, new;
+	int level;
+	u64 *leaf = walk(cpu, gfn, &level, &why), spte, new;
 	bool log;
 
 	if (!leaf)
@@ -158,7 +201,9 @@ static enum cpu_result walk_access(struct fake_cpu *cpu, gfn_t gfn, enum cpu_acc
 			return CPU_VIOLATION;
 		if (!(spte & EPT_R))
 			return CPU_MISCONFIG;
-		check_reserved(spte, 1);
+		if (level > 1 && !(spte & EPT_PS)) /* split meanwhile: another walk */
+			return walk_access(cpu, gfn, access);
+		check_reserved(cpu, spte, level);
 		if (!allows(spte, access))
 			return CPU_VIOLATION;
 		new = cpu->ad ? spte | EPT_A | (write ? EPT_D : 0) : spte;
@@ -169,12 +214,8 @@ static enum cpu_result walk_access(struct fake_cpu *cpu, gfn_t gfn, enum cpu_acc
 							     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
 	if (log)
 		log_write(cpu, gfn);
-	*tlb_slot(cpu, gfn) = (struct tlb_entry){
-		.gfn = gfn,
-		.generation = cpu->generation,
-		.dirty = !cpu->ad || (new &EPT_D),
-		.spte = new,
-	};
+	tlb_fill(cpu, gfn, new, level);
+	cpu->large_walks += level > 1;
 	if (cpu->on_walk)
 		cpu->on_walk(cpu, gfn);
 	return CPU_DONE;
@@ -194,6 +235,6 @@ enum cpu_result cpu_access(struct fake_cpu *cpu, gfn_t gfn, enum cpu_access acce
 		}
 		entry = tlb_find(cpu, gfn);
 	}
-	*hfn = spte_hfn(entry->spte);
+	*hfn = entry_hfn(entry, gfn);
 	return CPU_DONE;
 }

@@ -10,16 +10,17 @@
 #include "mmu/pml.h"
 
 #define TLB_ENTRIES 4096
+#define TLB_LARGE   16 /* entries for 2M */
 #define PSC_ENTRIES 64
 
 enum cpu_access { CPU_READ, CPU_WRITE, CPU_FETCH };
 enum cpu_result { CPU_DONE, CPU_VIOLATION, CPU_MISCONFIG, CPU_PML_FULL };
 
 struct tlb_entry {
-	gfn_t gfn;
+	gfn_t gfn; /* of a large one: the first of its 2M */
 	u32 generation;
 	bool dirty; /* a write needs no walk */
-	u64 spte;
+	u64 spte;   /* of @gfn */
 };
 
 /* A table that the CPU found on a walk and may use again without one. */
@@ -32,14 +33,17 @@ struct psc_entry {
 struct fake_cpu {
 	u64 *root;
 	bool ad;
+	u8 level; /* of the largest leaf that it knows */
 	bool pml_on;
 	u64 low_bits; /* garbage that this CPU leaves in the low bits of a log entry */
 	u16 index;    /* PML index */
 	u64 log[PML_ENTRIES];
 	unsigned int nr_logged;
 	gfn_t logged[PML_ENTRIES]; /* what it logged, in its order: the oracle's copy */
+	u64 large_walks; /* that ended at a large leaf */
 	u32 generation;
 	struct tlb_entry tlb[TLB_ENTRIES];
+	struct tlb_entry large[TLB_LARGE];
 	struct psc_entry psc[EPT_LEVELS][PSC_ENTRIES];	  /* by the level of the table */
 	void (*on_walk)(struct fake_cpu *cpu, gfn_t gfn); /* a translation was made by a walk */
 };

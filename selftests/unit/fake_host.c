@@ -57,6 +57,8 @@ void host_unmap(unsigned int index)
 
 	if (!pte->present)
 		return;
+	if (*host_huge(index))
+		env_die("the fake host changes a part of a huge mapping");
 	host_frame(pte->hfn)->used = false;
 	pte->present = false;
 }
@@ -68,7 +70,7 @@ void host_replace(unsigned int index)
 
 	host_unmap(index);
 	do {
-		fake_host.next_frame = (fake_host.next_frame + 1) % HOST_FRAMES;
+		fake_host.next_frame = (fake_host.next_frame + 1) % HOST_SINGLES;
 		frame = &fake_host.frame[fake_host.next_frame];
 	} while (frame->used || __atomic_load_n(&frame->refs, __ATOMIC_RELAXED));
 	frame->used = true;
@@ -76,6 +78,87 @@ void host_replace(unsigned int index)
 	__atomic_store_n(&frame->dirty, false, __ATOMIC_RELAXED);
 	pte->hfn = HOST_FIRST_HFN + fake_host.next_frame;
 	pte->present = true;
+}
+
+static bool is_compound(hfn_t hfn)
+{
+	return hfn >= HOST_FIRST_HFN + HOST_SINGLES;
+}
+
+/* The frame that knows whether @hfn is dirty. */
+static struct host_frame *dirty_frame(hfn_t hfn)
+{
+	return host_frame(is_compound(hfn) ? round_down(hfn, HOST_BLOCK) : hfn);
+}
+
+bool host_is_dirty(hfn_t hfn)
+{
+	return __atomic_load_n(&dirty_frame(hfn)->dirty, __ATOMIC_RELAXED);
+}
+
+void host_clean(hfn_t hfn)
+{
+	if (is_compound(hfn))
+		return;
+	host_frame(hfn)->written = false;
+	host_frame(hfn)->dirty = false;
+}
+
+/* The first frame of a compound page that nobody has. */
+static unsigned int free_compound(void)
+{
+	unsigned int first, i;
+
+	for (first = HOST_SINGLES; first < HOST_FRAMES; first += HOST_BLOCK) {
+		for (i = 0; i < HOST_BLOCK; i++) {
+			const struct host_frame *frame = &fake_host.frame[first + i];
+
+			if (frame->used || __atomic_load_n(&frame->refs, __ATOMIC_RELAXED))
+				break;
+		}
+		if (i == HOST_BLOCK)
+			return first;
+	}
+	env_die("the fake host has no compound page left");
+}
+
+void host_make_huge(unsigned int index)
+{
+	unsigned int i, at = round_down(index, HOST_BLOCK), first = free_compound();
+
+	*host_huge(index) = false;
+	for (i = 0; i < HOST_BLOCK; i++) {
+		host_unmap(at + i);
+		__atomic_store_n(&fake_host.frame[first + i].used, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&fake_host.frame[first + i].written, false, __ATOMIC_RELAXED);
+		__atomic_store_n(&fake_host.frame[first + i].dirty, false, __ATOMIC_RELAXED);
+		fake_host.pte[at + i] = (struct host_pte){
+			.hfn = HOST_FIRST_HFN + first + i,
+			.present = true,
+			.writable = true,
+			.may_write = true,
+		};
+	}
+	*host_huge(index) = true;
+}
+
+void host_split_huge(unsigned int index)
+{
+	unsigned int first = round_down(index, HOST_BLOCK);
+
+	if (!*host_huge(index))
+		return;
+	if (fake_host.before_split)
+		fake_host.before_split(first, true);
+	else
+		host_notify_begin(first, HOST_BLOCK);
+	host_lock();
+	*host_huge(index) = false;
+	host_unlock();
+	if (fake_host.before_split)
+		fake_host.before_split(first, false);
+	else
+		host_notify_end(first, HOST_BLOCK);
 }
 
 void host_guest_access(hfn_t hfn, bool write)
@@ -105,7 +188,7 @@ int host_lost_dirt(void)
 	for (i = 0; i < HOST_FRAMES; i++) {
 		const struct host_frame *frame = &fake_host.frame[i];
 
-		if (frame->used && frame->written && !frame->dirty)
+		if (frame->used && frame->written && !host_is_dirty(HOST_FIRST_HFN + i))
 			return i;
 	}
 	return -1;
@@ -117,7 +200,7 @@ void env_page_dirty(u64 hfn)
 
 	if (!__atomic_load_n(&frame->used, __ATOMIC_RELAXED))
 		env_die("invariant 10: host page %#llx is told dirty after it was taken away", hfn);
-	__atomic_store_n(&frame->dirty, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&dirty_frame(hfn)->dirty, true, __ATOMIC_RELAXED);
 }
 
 /* The page at @index with a reference; look-ups and changes of pages exclude each other. */
@@ -161,6 +244,7 @@ int get_user_pages_fast_only(unsigned long start, int nr, unsigned int flags, st
 /* A write to a page that is shared: the copy takes its place. */
 static void copy_on_write(unsigned int index)
 {
+	host_split_huge(index);
 	if (fake_host.before_copy)
 		fake_host.before_copy(index, true);
 	host_replace(index);
@@ -187,6 +271,21 @@ long get_user_pages_unlocked(unsigned long start, unsigned long nr, struct page 
 		copy_on_write(index);
 	*pages = take_page(index);
 	return 1;
+}
+
+bool PageCompound(const struct page *page)
+{
+	return is_compound(page_to_pfn(page));
+}
+
+int host_mapping_level(struct mm_struct *mm, unsigned long hva)
+{
+	bool huge;
+
+	host_lock();
+	huge = *host_huge(host_index(hva));
+	host_unlock();
+	return huge ? 2 : 1;
 }
 
 u64 page_to_pfn(const struct page *page)

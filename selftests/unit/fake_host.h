@@ -13,7 +13,11 @@
 
 #define HOST_BASE      0x7f0000000000ul
 #define HOST_PAGES     8192
-#define HOST_FRAMES    (2 * HOST_PAGES)
+#define HOST_SINGLES   (2 * HOST_PAGES)
+#define HOST_BLOCK     512 /* pages of a huge mapping, aligned to as many */
+#define HOST_BLOCKS    (HOST_PAGES / HOST_BLOCK)
+/* Frames one by one, then those of compound pages. */
+#define HOST_FRAMES    (HOST_SINGLES + 2 * HOST_PAGES)
 #define HOST_FIRST_HFN 0x1000
 
 /* What stands behind one page of the address space. */
@@ -28,18 +32,20 @@ struct host_pte {
 struct host_frame {
 	bool used;    /* some host_pte points to it */
 	bool written; /* the guest wrote since the host last cleaned it */
-	bool dirty;   /* the MMU told */
+	bool dirty;   /* the MMU told; of a compound page, its first frame's counts */
 	int refs;
 };
 
 struct fake_host {
 	struct host_pte pte[HOST_PAGES];
 	struct host_frame frame[HOST_FRAMES];
+	bool huge[HOST_BLOCKS]; /* mapped by one entry: all 512 are there and alike */
 	unsigned int next_frame;
 	int fail_next;		    /* -errno for the next look-up that may sleep */
 	void (*after_lookup)(void); /* between the look-up and its use: races go here */
 	void (*at_srcu)(void);	    /* a reader of the slots begins, once */
 	void (*before_copy)(unsigned int index, bool begin); /* a write-protected page is copied */
+	void (*before_split)(unsigned int index, bool begin); /* a huge mapping becomes 512 */
 	unsigned int pokes, poked; /* writes by copy_to_user_nofault(), the index of the last */
 };
 
@@ -61,6 +67,19 @@ void host_unlock(void);
 void host_replace(unsigned int index);
 /* Takes the page behind @index away. */
 void host_unmap(unsigned int index);
+/* The block of @index gets a compound page, mapped huge; the caller has told the MMU before. */
+void host_make_huge(unsigned int index);
+/* What the kernel does before it changes a part of a huge mapping. */
+void host_split_huge(unsigned int index);
+static inline bool *host_huge(unsigned int index)
+{
+	return &fake_host.huge[index / HOST_BLOCK];
+}
+
+/* Does the MMU's word on @hfn, of what it may be a part, stand? */
+bool host_is_dirty(hfn_t hfn);
+/* Written back, and nobody has told of a write since.  A compound page only as a whole. */
+void host_clean(hfn_t hfn);
 /* The guest accessed frame @hfn.  Dies if it was taken away. */
 void host_guest_access(hfn_t hfn, bool write);
 /* All references given back? */

@@ -59,6 +59,7 @@ long get_user_pages_unlocked(unsigned long start, unsigned long nr, struct page 
 u64 page_to_pfn(const struct page *page);
 struct page *pfn_to_page(u64 pfn);
 void put_page(struct page *page);
+bool PageCompound(const struct page *page);
 
 static inline bool fatal_signal_pending(const struct task_struct *task)
 {

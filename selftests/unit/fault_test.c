@@ -135,7 +135,7 @@ TEST(mmio_is_told_by_misconfiguration_until_slots_change)
 	fixture_slot(&f, 1, 5, 1, 50, 0);
 	CHECK(!mmu_is_mmio(&f.mmu, fixture_slots(&f), 0x5000));
 	CHECK(fixture_touch(&f, 5, CPU_WRITE));
-	CHECK_EQ(atomic_long_read(&f.mmu.nr_pages), 1);
+	CHECK_EQ(mmu_mapped(&f.mmu), 1);
 	fixture_exit(&f);
 }
 
@@ -306,7 +306,7 @@ TEST(neighbours_are_mapped_old_and_clean)
 			CHECK(!(get(&f, gfn) & SPTE_WAS_DIRTY));
 			CHECK(spte_may_restore_write(get(&f, gfn)));
 		}
-		CHECK_EQ(atomic_long_read(&f.mmu.nr_pages), 16);
+		CHECK_EQ(mmu_mapped(&f.mmu), 16);
 		if (mmu_scans_d(&f.mmu) || f.mmu.caps.pml)
 			CHECK_EQ(slot->dirty[0], 0);
 		else

@@ -40,7 +40,7 @@ void fixture_exit(struct fixture *f)
 	table_cache_drain(&f->tables);
 	ring_destroy(&f->ring);
 	CHECK_EQ(atomic_long_read(&f->mmu.nr_tables), 0);
-	CHECK_EQ(atomic_long_read(&f->mmu.nr_pages), 0);
+	CHECK_EQ(mmu_mapped(&f->mmu), 0);
 	CHECK_EQ(atomic_long_read(&mmu_tables_alive), 0);
 	CHECK(host_no_refs());
 	CHECK(host_lost_dirt() < 0);
@@ -65,6 +65,26 @@ struct slot *fixture_slot(struct fixture *f, u32 id, gfn_t base, u64 npages, uns
 	if (!slot || !slots)
 		env_die("fixture_slot: no memory");
 	kvfree(host_publish(&f->host, slots));
+	return slot;
+}
+
+struct slot *fixture_relog(struct fixture *f, struct slot *old, unsigned long *bitmap)
+{
+	const struct kvm_userspace_memory_region region = {
+		.slot = old->id,
+		.flags = old->flags | KVM_MEM_LOG_DIRTY_PAGES,
+		.guest_phys_addr = old->base << PAGE_SHIFT,
+		.memory_size = old->npages << PAGE_SHIFT,
+		.userspace_addr = old->hva,
+	};
+	struct slot *slot = slot_alloc(&region);
+	struct slots *slots = slots_change(fixture_slots(f), old, slot);
+
+	if (!slot || !slots || !bitmap)
+		env_die("fixture_relog: no memory");
+	slot->dirty = bitmap;
+	kvfree(host_publish(&f->host, slots));
+	slot_free(old);
 	return slot;
 }
 
@@ -123,5 +143,5 @@ int fixture_map(struct mmu *mmu, gfn_t gfn, u64 old, u64 spte, struct table_cach
 {
 	u64 *leaf = ept_leaf(mmu, gfn, cache);
 
-	return leaf ? ept_set(mmu, leaf, old, spte) : -ENOMEM;
+	return leaf ? ept_set(mmu, leaf, 1, old, spte) : -ENOMEM;
 }

@@ -25,10 +25,16 @@ static struct oslot *pick_logged(struct world *w)
 static void mend_page(struct world *w, gfn_t gfn)
 {
 	struct oslot *os = oracle_slot(w, gfn);
-	struct host_pte *pte = &fake_host.pte[host_index(slot_hva(os->slot, gfn))];
+	unsigned int i, index = host_index(slot_hva(os->slot, gfn)), n = 1;
 
-	pte->no_mapping = false;
-	pte->may_write = true;
+	if (*host_huge(index)) {
+		index = round_down(index, HOST_BLOCK);
+		n = HOST_BLOCK;
+	}
+	for (i = index; i < index + n; i++) {
+		fake_host.pte[i].no_mapping = false;
+		fake_host.pte[i].may_write = true;
+	}
 }
 
 static void op_access(struct world *w)
@@ -308,13 +314,25 @@ static void change_page(struct world *w, unsigned int index, unsigned int how)
 		break;
 	default: /* written back */
 		if (pte->present)
-			host_frame(pte->hfn)->written = host_frame(pte->hfn)->dirty = false;
+			host_clean(pte->hfn);
 		break;
 	}
 	pte->no_mapping = how == 2 && !w->rnd(8);
 	/* A mapping that forbids writing is not left so for ever. */
 	if (how != 4)
 		pte->may_write = true;
+}
+
+/* A huge mapping stays one only if all of it changes, and in place. */
+static void split_ends(unsigned int index, unsigned int n, unsigned int how)
+{
+	unsigned int end = index + n, at;
+
+	if (how == 0)
+		return;
+	for (at = round_down(index, HOST_BLOCK); at < end; at += HOST_BLOCK)
+		if (how == 1 || how == 2 || at < index || at + HOST_BLOCK > end)
+			host_split_huge(at);
 }
 
 static void op_invalidate(struct world *w)
@@ -325,10 +343,28 @@ static void op_invalidate(struct world *w)
 	world_trace(w, "invalidate", index, n, how);
 	world_invalidate_begin(w, index, n);
 	world_interleave(w);
+	split_ends(index, n, how);
 	for (i = 0; i < n; i++)
 		change_page(w, index + i, how);
 	world_interleave(w);
 	world_invalidate_end(w, index, n);
+}
+
+/* The host finds a compound page for a block of 2M, or moves it to another. */
+static void op_huge(struct world *w)
+{
+	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
+	unsigned int index = w->rnd(HOST_PAGES);
+
+	if (os && w->rnd(4))
+		index = host_index(os->slot->hva) + w->rnd(os->slot->npages);
+	index = round_down(index, HOST_BLOCK);
+	world_trace(w, "huge", index, 0, 0);
+	world_invalidate_begin(w, index, HOST_BLOCK);
+	world_interleave(w);
+	host_make_huge(index);
+	world_interleave(w);
+	world_invalidate_end(w, index, HOST_BLOCK);
 }
 
 /* Pages of a new slot: mostly few, some that fill a log, some that take two holds of the lock. */
@@ -343,6 +379,18 @@ static u64 pick_size(struct world *w)
 	return 1 + w->rnd(choice < 8 ? 600 : 80);
 }
 
+/* Both addresses get the same place in their 2M, so that large leaves are possible. */
+static void make_alike(struct world *w, struct kvm_userspace_memory_region *region)
+{
+	const u64 size = (u64)HOST_BLOCK << PAGE_SHIFT;
+	unsigned int index = w->rnd(HOST_PAGES - MAX_SLOT_PAGES - HOST_BLOCK);
+	u64 offset = w->rnd(2) ? 0 : (u64)w->rnd(HOST_BLOCK) << PAGE_SHIFT;
+
+	region->guest_phys_addr = round_down(region->guest_phys_addr, size) + offset;
+	region->userspace_addr = round_down(host_hva(index), size) + offset;
+	region->memory_size += size;
+}
+
 static void op_slot(struct world *w)
 {
 	struct kvm_userspace_memory_region region = {};
@@ -350,7 +398,7 @@ static void op_slot(struct world *w)
 	struct oslot *os = w->oslot[i];
 
 	region.slot = slot_ids[w->rnd(32) ? i : NR_SLOT_IDS];
-	region.flags = w->rnd(4) ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+	region.flags = w->rnd(4) && !w->large ? KVM_MEM_LOG_DIRTY_PAGES : 0;
 	region.flags |= w->rnd(8) ? 0 : KVM_MEM_READONLY;
 	region.guest_phys_addr = (places[w->rnd(ARRAY_SIZE(places))] + w->rnd(150)) << PAGE_SHIFT;
 	if (os) {
@@ -361,6 +409,8 @@ static void op_slot(struct world *w)
 		region.memory_size = pick_size(w) << PAGE_SHIFT;
 		region.userspace_addr = host_hva(w->rnd(HOST_PAGES - MAX_SLOT_PAGES));
 	}
+	if (!os && (w->large || !w->rnd(3)))
+		make_alike(w, &region);
 	if (!w->rnd(32))
 		region.guest_phys_addr += 1 + w->rnd(4095);
 	if (!w->rnd(32))
@@ -421,6 +471,7 @@ static const struct {
 	{ op_age, 60 },	      { op_flags, 10, true }, { op_invalidate, 40 }, { op_slot, 12, true },
 	{ op_trouble, 20 },   { op_host_write, 20 },  { op_lazy, 6 },	     { oracle_audit, 1 },
 	{ op_tracker, 8, true }, { op_take, 40, true }, { op_settle, 40, true }, { op_mark, 20 },
+	{ op_huge, 20 },
 };
 
 static void run_op(struct world *w, unsigned int i)

@@ -172,9 +172,9 @@ void oracle_audit(struct world *w)
 			mapped += spte_maps_page(ept_get(&w->mmu, os->slot->base + rel));
 	}
 	read_unlock(&w->mmu.lock);
-	if (mapped != atomic_long_read(&w->mmu.nr_pages))
+	if (mapped != mmu_mapped(&w->mmu))
 		world_fail(w, 9, "%ld pages are mapped, %ld are counted", mapped,
-			   atomic_long_read(&w->mmu.nr_pages));
+			   mmu_mapped(&w->mmu));
 	if (!host_no_refs())
 		env_die("a reference to a host page is left");
 }

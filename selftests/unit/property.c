@@ -41,6 +41,8 @@ static void print_stats(const struct world_stats *s)
 	       s->slots_made, s->slots_gone, s->slots_moved, s->log_on, s->log_off);
 	printf("# %llu invalidations, %llu aged, %llu copied, %llu MMIO, %llu errors, %llu spins\n",
 	       s->invalidations, s->aged, s->copied, s->mmio, s->errors, s->spins);
+	printf("# %llu walks to large leaves, %llu split, %llu by the host\n", s->large, s->splits,
+	       s->host_splits);
 	printf("# %llu changes without memory, %llu races, %llu lost, %llu operations overtaken\n",
 	       s->enomem, s->races, s->lost_races, s->overtaken);
 	printf("# trackers: %llu made, %llu times taken, %llu settled, %llu marks\n", s->trackers,
@@ -61,6 +63,7 @@ static void check_stats(const struct world_stats *s)
 	CHECK(s->trackers && s->takes && s->settled && s->marked);
 	if (mode == MODE_WRPROT || mode == MODE_SOFT)
 		CHECK(s->restored);
+	CHECK(s->large && s->splits && s->host_splits);
 	if (mode == MODE_PML)
 		CHECK(s->logged && s->log_full);
 	if (ring)

@@ -95,7 +95,7 @@ static void zap_slot(struct world *w, struct oslot *os)
 	write_lock(&w->mmu.lock);
 	ept_zap(&w->mmu, slot, slot->base, slot->base + slot->npages, &batch);
 	write_unlock(&w->mmu.lock);
-	memset(w->accessed + host_index(slot->hva), 0, slot->npages * sizeof(w->accessed[0]));
+	world_forget_accesses(w, host_index(slot->hva), slot->npages);
 	world_discharge(w, &batch);
 }
 
@@ -262,7 +262,7 @@ static void check_gone(struct world *w, const struct slot *slot, gfn_t first, gf
 			if (cpu_cached(&w->vcpu[i].cpu, gfn))
 				world_fail(w, 10, "gfn %#llx is cached after the invalidation",
 					   gfn);
-		if (pte->present && host_frame(pte->hfn)->written && !host_frame(pte->hfn)->dirty)
+		if (pte->present && host_frame(pte->hfn)->written && !host_is_dirty(pte->hfn))
 			world_fail(w, 10, "the host was not told that gfn %#llx was written", gfn);
 	}
 }
@@ -317,10 +317,10 @@ bool world_age(struct world *w, unsigned int index, unsigned int n, bool clear)
 	}
 	/* What races with this may come before or after it. */
 	if (clear)
-		memset(w->accessed + index, 0, n * sizeof(w->accessed[0]));
+		world_forget_accesses(w, index, n);
 	young = host_notify_young(index, n, clear);
 	if (clear && w->racy)
-		memset(w->accessed + index, 0, n * sizeof(w->accessed[0]));
+		world_forget_accesses(w, index, n);
 	if (expected && !young)
 		world_fail(w, 5, "host pages %#x+%#x were accessed and look old", index, n);
 	w->stats.aged++;

@@ -438,7 +438,7 @@ static void teardown(void)
 	CHECK(host_no_refs());
 	CHECK(host_lost_dirt() < 0);
 	CHECK_EQ(atomic_long_read(&mmu.nr_tables), 0);
-	CHECK_EQ(atomic_long_read(&mmu.nr_pages), 0);
+	CHECK_EQ(mmu_mapped(&mmu), 0);
 }
 
 /* The time that was asked for, and longer on a machine that has other things to do. */

@@ -162,6 +162,7 @@ static void after_lookup(void)
 	} else if (os) {
 		index = host_index(slot_hva(os->slot, w->hot));
 		world_invalidate_begin(w, index, 1);
+		host_split_huge(index);
 		host_replace(index);
 		world_invalidate_end(w, index, 1);
 		w->stats.lost_races++;
@@ -188,20 +189,48 @@ static void on_walk(struct fake_cpu *cpu, gfn_t gfn)
 		current_world->accessed[host_index(slot_hva(os->slot, gfn))] = true;
 }
 
+/* A huge mapping of the host becomes 512: it tells of all of them. */
+static void before_split(unsigned int index, bool begin)
+{
+	if (begin)
+		world_invalidate_begin(current_world, index, HOST_BLOCK);
+	else
+		world_invalidate_end(current_world, index, HOST_BLOCK);
+	current_world->stats.host_splits += begin;
+}
+
+void world_forget_accesses(struct world *w, unsigned int index, unsigned int n)
+{
+	unsigned int end = index + n;
+
+	/* A large leaf has one access bit. */
+	if (*host_huge(index))
+		index = round_down(index, HOST_BLOCK);
+	if (*host_huge(end - 1))
+		end = round_up(end, HOST_BLOCK);
+	memset(w->accessed + index, 0, (end - index) * sizeof(w->accessed[0]));
+}
+
 /* A notifier has zapped, and asks for its flush. */
 static void discharge(struct host *host, struct tlb_batch *batch)
 {
 	struct world *w = container_of(host, struct world, host);
 
 	if (w->zap_n)
-		memset(w->accessed + w->zap_index, 0, w->zap_n * sizeof(w->accessed[0]));
+		world_forget_accesses(w, w->zap_index, w->zap_n);
 	w->zap_n = 0;
 	world_discharge(w, batch);
 }
 
 void world_init(struct world *w, enum world_mode mode, u32 (*rnd)(u32 n))
 {
-	const struct mmu_caps caps = { .ad = mode != MODE_SOFT, .pml = mode == MODE_PML };
+	const struct mmu_caps caps = {
+		.ad = mode != MODE_SOFT,
+		.pml = mode == MODE_PML,
+		.level = 1 + (rnd(4) > 0),
+		.large_nx = !rnd(3),
+		.eager_split = rnd(2),
+	};
 	struct world_stats stats = w->stats;
 	unsigned int i;
 
@@ -214,12 +243,17 @@ void world_init(struct world *w, enum world_mode mode, u32 (*rnd)(u32 n))
 	w->initially_set = w->manual && !rnd(3);
 	w->hostile = w->ring && !rnd(4);
 	w->racy = rnd(2);
+	w->large = caps.level > 1 && rnd(2);
 	w->clock = 1;
 	current_world = w;
 	tap_on_abort = on_abort;
 	fake_host_reset();
 	fake_host.after_lookup = after_lookup;
 	fake_host.before_copy = before_copy;
+	fake_host.before_split = before_split;
+	for (i = 0; i < HOST_PAGES; i += HOST_BLOCK)
+		if (rnd(w->large ? 8 : 2))
+			host_make_huge(i);
 
 	rwlock_init(&w->mmu.lock);
 	w->mmu.caps = caps;
@@ -253,13 +287,15 @@ void world_exit(struct world *w)
 		region.slot = w->oslot[i]->slot->id;
 		world_set_region(w, &region);
 	}
-	if (atomic_long_read(&w->mmu.nr_pages))
+	if (mmu_mapped(&w->mmu))
 		world_fail(w, 9, "%ld pages are mapped and no slot is left",
-			   atomic_long_read(&w->mmu.nr_pages));
+			   mmu_mapped(&w->mmu));
 	host_exit(&w->host);
+	w->stats.splits += atomic_long_read(&w->mmu.nr_splits);
 	ept_destroy(&w->mmu);
 	for (i = 0; i < NR_VCPUS; i++) {
 		table_cache_drain(&w->vcpu[i].tables);
+		w->stats.large += w->vcpu[i].cpu.large_walks;
 		if (w->ring)
 			ring_destroy(&w->vcpu[i].ring);
 	}

@@ -86,7 +86,8 @@ struct world_stats {
 	u64 logged, log_full, pushes, ring_full;
 	u64 gets, clears, resets, reported, given_back, invalidations, aged, copied;
 	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races,
-		overtaken, takes, settled, trackers, marked;
+		overtaken, takes, settled, trackers, marked, large, splits,
+		host_splits;
 };
 
 struct world {
@@ -95,6 +96,7 @@ struct world {
 	enum world_mode mode;
 	u32 trackers; /* that are there, by bits of their ids */
 	bool ring, manual, initially_set, hostile, racy;
+	bool large; /* most memory is huge, and not logged at first */
 	struct vcpu vcpu[NR_VCPUS];
 	struct oslot *oslot[NR_SLOT_IDS];
 	bool accessed[HOST_PAGES]; /* by a walk, since the page was last aged or zapped */
@@ -149,6 +151,8 @@ static inline void world_aim(struct world *w, gfn_t gfn, u64 n)
 void world_set_region(struct world *w, const struct kvm_userspace_memory_region *region);
 void world_invalidate_begin(struct world *w, unsigned int index, unsigned int n);
 void world_invalidate_end(struct world *w, unsigned int index, unsigned int n);
+/* The MMU has forgotten what was accessed of these host pages. */
+void world_forget_accesses(struct world *w, unsigned int index, unsigned int n);
 bool world_age(struct world *w, unsigned int index, unsigned int n, bool clear);
 
 /* oracle.c */
