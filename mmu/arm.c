@@ -8,12 +8,17 @@
 /* Arms one leaf: was it written?  The CPU may set A and D meanwhile, nobody else writes. */
 static inline bool rearm_leaf(u64 *sptep)
 {
-	u64 old = READ_ONCE(*sptep);
+	u64 old = READ_ONCE(*sptep), new;
 
 	do {
-		if (!spte_was_written(old))
+		/* What this is mostly about, by one comparison. */
+		if (likely(spte_is_dirty_ad(old)))
+			new = (old & ~EPT_D) | SPTE_WAS_DIRTY;
+		else if (spte_was_written(old))
+			new = spte_rearm(old);
+		else
 			return false;
-	} while (!try_cmpxchg64(sptep, &old, spte_rearm(old)));
+	} while (!try_cmpxchg64(sptep, &old, new));
 	return true;
 }
 
@@ -45,16 +50,17 @@ static __always_inline u64 test_in_table(struct mmu *mmu, gfn_t gfn, u64 mask,
 					 bool (*test)(u64 *sptep))
 {
 	u64 *leaves = leaf_table(mmu, gfn);
-	u64 result = 0;
+	u64 left, result = mask;
 
 	if (!leaves)
 		return test_large(mmu, gfn, mask, test == rearm_leaf ? protect_large : test);
 	leaves += index_at(gfn, 1);
-	for (; mask; mask &= mask - 1) {
-		unsigned int i = __ffs(mask);
+	/* Mostly all of them: so what is not is taken out. */
+	for (left = mask; left; left &= left - 1) {
+		unsigned long i = __ffs(left);
 
-		if (test(&leaves[i]))
-			result |= BIT_ULL(i);
+		if (unlikely(!test(&leaves[i])))
+			result &= ~BIT_ULL(i);
 	}
 	return result;
 }

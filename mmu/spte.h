@@ -145,6 +145,13 @@ static inline u64 spte_write_bit(u64 spte)
 	return kind == SPTE_MMIO ? 0 : EPT_W;
 }
 
+/* spte_was_written(), for kind AD alone: by one comparison. */
+static inline bool spte_is_dirty_ad(u64 spte)
+{
+	static_assert(SPTE_AD == 0);
+	return (spte & (SPTE_KIND_MASK | EPT_D)) == EPT_D;
+}
+
 /* The guest may have written through this leaf since it was armed. */
 static inline bool spte_was_written(u64 spte)
 {
