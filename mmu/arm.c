@@ -3,26 +3,10 @@
  * Arming leaves, so that the next write or access through them is seen again,
  * and asking what was seen.  Pure; see ept.h for which lock each function wants.
  */
+#include "mmu/arm.h"
 #include "mmu/walk.h"
 
-/* Arms one leaf: was it written?  The CPU may set A and D meanwhile, nobody else writes. */
-static inline bool rearm_leaf(u64 *sptep)
-{
-	u64 old = READ_ONCE(*sptep), new;
-
-	do {
-		/* What this is mostly about, by one comparison. */
-		if (likely(spte_is_dirty_ad(old)))
-			new = (old & ~EPT_D) | SPTE_WAS_DIRTY;
-		else if (spte_was_written(old))
-			new = spte_rearm(old);
-		else
-			return false;
-	} while (!try_cmpxchg64(sptep, &old, new));
-	return true;
-}
-
-/* The same for a large leaf that is not split now.  Only a write through it splits it. */
+/* rearm_leaf() for a large leaf that is not split now.  Only a write through it splits it. */
 static bool protect_large(u64 *sptep)
 {
 	u64 old = READ_ONCE(*sptep);

@@ -136,32 +136,44 @@ static inline bool ring_take_harvested(struct ring *ring, u32 *slot_id, u64 *rel
 	return true;
 }
 
-/* Pages @first to @first + @width (64 at most) of a slot; bit i of mask: page @first + i. */
+/* Pages @first to @first + @width of a slot. */
 struct ring_run {
 	u32 slot_id;
 	u64 first, width;
-	u64 mask;
 };
+
+static_assert(offsetof(struct kvm_dirty_gfn, flags) == 0 &&
+	      offsetof(struct kvm_dirty_gfn, slot) == sizeof(u32));
+
+/* Flags, the lower half, and slot of an entry as userspace left them, in one look. */
+static inline u64 ring_flags_and_slot(const struct kvm_dirty_gfn *entry)
+{
+	/* Pairs as in ring_is_harvested(). */
+	return smp_load_acquire((const u64 *)entry);
+}
 
 /*
  * Takes the entries that follow, at most @max, as long as they are harvested
- * and name pages of @run, and the ring does not wrap; their pages are added to
- * the mask.  Their number.  Under the VM's slots_lock.
+ * and name pages of @run, and the ring does not wrap; @take gets of each its
+ * place in the run.  Their number.  Under the VM's slots_lock.
  */
-static __always_inline u32 ring_take_run(struct ring *ring, u32 max, struct ring_run *run)
+static __always_inline u32 ring_take_run(struct ring *ring, u32 max, const struct ring_run *run,
+					 void (*take)(void *to, u64 page), void *to)
 {
+	const u64 harvested = (u64)run->slot_id << 32 | KVM_DIRTY_GFN_F_RESET;
+
 	u32 at = ring->tail & (ring->size - 1);
 	u32 produced = READ_ONCE(ring->head) - ring->tail;
 	struct kvm_dirty_gfn *const from = &ring->entries[at];
 	struct kvm_dirty_gfn *entry = from, *end = from + min3(max, produced, ring->size - at);
 
-	for (; entry < end && ring_is_harvested(entry); entry++) {
+	for (; entry < end && ring_flags_and_slot(entry) == harvested; entry++) {
 		u64 page = READ_ONCE(entry->offset) - run->first;
 
-		if (READ_ONCE(entry->slot) != run->slot_id || page >= run->width)
+		if (page >= run->width)
 			break;
-		run->mask |= BIT_ULL(page);
 		WRITE_ONCE(entry->flags, 0);
+		take(to, page);
 	}
 	/* Pairs as in ring_take_harvested(). */
 	smp_store_release(&ring->tail, ring->tail + (entry - from));

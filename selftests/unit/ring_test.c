@@ -221,38 +221,50 @@ static void run_ring(struct ring *ring, struct kvm_dirty_gfn *entries, u32 at, u
 		entries[i] = (struct kvm_dirty_gfn){ KVM_DIRTY_GFN_F_RESET, 1, 64 + i % 64 };
 }
 
+static void add_page(void *mask, u64 page)
+{
+	*(u64 *)mask |= BIT_ULL(page);
+}
+
+/* Takes a run, and gives its pages to @mask, too. */
+static u32 take_run(struct ring *ring, u32 max, const struct ring_run *run, u64 *mask)
+{
+	return ring_take_run(ring, max, run, add_page, mask);
+}
+
 TEST(a_run_ends_where_the_ring_says)
 {
 	static struct kvm_dirty_gfn entries[2 * SIZE];
 	struct ring_run run = { .slot_id = 1, .first = 64, .width = 64 };
 	struct ring ring;
+	u64 mask = 0;
 	u32 i;
 
 	/* At what was produced. */
 	run_ring(&ring, entries, 0, 5);
 	for (i = 5; i < SIZE; i++)
 		entries[i] = entries[4];
-	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 5);
-	CHECK_EQ(run.mask, 0x1f);
+	CHECK_EQ(take_run(&ring, SIZE, &run, &mask), 5);
+	CHECK_EQ(mask, 0x1f);
 	CHECK_EQ(ring_used(&ring), 0);
 	for (i = 0; i < 5; i++)
 		CHECK_EQ(flags_of(&ring, i), 0);
 
 	/* At the array's end: the rest is the next run's. */
 	run_ring(&ring, entries, SIZE - 3, 5);
-	run.mask = 0;
-	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 3);
-	CHECK_EQ(run.mask, 0x7);
+	mask = 0;
+	CHECK_EQ(take_run(&ring, SIZE, &run, &mask), 3);
+	CHECK_EQ(mask, 0x7);
 	CHECK_EQ(ring_used(&ring), 2);
-	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 2);
-	CHECK_EQ(run.mask, 0x1f);
+	CHECK_EQ(take_run(&ring, SIZE, &run, &mask), 2);
+	CHECK_EQ(mask, 0x1f);
 
 	/* At the caller's bound. */
 	run_ring(&ring, entries, 0, 5);
-	run.mask = 0;
-	CHECK_EQ(ring_take_run(&ring, 2, &run), 2);
+	mask = 0;
+	CHECK_EQ(take_run(&ring, 2, &run, &mask), 2);
 	CHECK_EQ(ring_used(&ring), 3);
-	CHECK_EQ(ring_take_run(&ring, 0, &run), 0);
+	CHECK_EQ(take_run(&ring, 0, &run, &mask), 0);
 }
 
 TEST(a_run_ends_where_another_begins)
@@ -260,19 +272,20 @@ TEST(a_run_ends_where_another_begins)
 	static struct kvm_dirty_gfn entries[2 * SIZE];
 	struct ring_run run = { .slot_id = 1, .first = 64, .width = 10 };
 	struct ring ring;
+	u64 mask = 0;
 
 	/* A page beyond the width, one before the first, another slot, one not harvested. */
 	run_ring(&ring, entries, 0, 20);
-	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 10);
-	CHECK_EQ(run.mask, 0x3ff);
+	CHECK_EQ(take_run(&ring, SIZE, &run, &mask), 10);
+	CHECK_EQ(mask, 0x3ff);
 	run_ring(&ring, entries, 0, 20);
 	entries[2].offset = 63;
-	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 2);
+	CHECK_EQ(take_run(&ring, SIZE, &run, &mask), 2);
 	run_ring(&ring, entries, 0, 20);
 	entries[3].slot = 2;
-	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 3);
+	CHECK_EQ(take_run(&ring, SIZE, &run, &mask), 3);
 	run_ring(&ring, entries, 0, 20);
 	entries[4].flags = KVM_DIRTY_GFN_F_DIRTY;
-	CHECK_EQ(ring_take_run(&ring, SIZE, &run), 4);
+	CHECK_EQ(take_run(&ring, SIZE, &run, &mask), 4);
 	CHECK_EQ(flags_of(&ring, 4), KVM_DIRTY_GFN_F_DIRTY);
 }

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM_RESET_DIRTY_RINGS: entries are given back and their pages armed, one
+ * after the other as they stand in the ring.  Pure.
+ */
+#include "mmu/arm.h"
+#include "mmu/dirty.h"
+#include "mmu/walk.h"
+
+/* A slot that entries name, and its number; looked up when the number changes. */
+struct named_slot {
+	struct slot *slot; /* logged, or NULL */
+	u32 id;
+};
+
+static void name_slot(struct named_slot *named, const struct slots *slots, u32 id)
+{
+	if (named->slot && id == named->id)
+		return;
+	named->id = id;
+	named->slot = slots_by_id(slots, id);
+	if (named->slot && !slot_is_logged(named->slot))
+		named->slot = NULL;
+}
+
+/* Of @leaves, that of @page.  Whoever resets flushes, whether or not it changed. */
+static void arm_page(void *leaves, u64 page)
+{
+	rearm_leaf((u64 *)leaves + page);
+}
+
+/*
+ * The entries that follow one of page @rel, as long as they name pages of its
+ * slot whose leaves stand in one table with its own: the table is looked up
+ * once for all.  At most @max; their number.
+ */
+static u32 reset_run(struct mmu *mmu, const struct named_slot *named, u64 rel, struct ring *ring,
+		     u32 max)
+{
+	const struct slot *slot = named->slot;
+	gfn_t first = ALIGN_DOWN(slot->base + rel, EPT_TABLE_ENTRIES);
+	gfn_t end = min(first + EPT_TABLE_ENTRIES, slot->base + slot->npages);
+	u64 *table = leaf_table(mmu, first);
+	struct ring_run run = { .slot_id = named->id };
+
+	if (!table)
+		return 0;
+	first = max(first, slot->base);
+	run.first = first - slot->base;
+	run.width = end - first;
+	return ring_take_run(ring, max, &run, arm_page, &table[index_at(first, 1)]);
+}
+
+/*
+ * Gives back at most @max entries, and arms their pages.  What userspace left
+ * in an entry is believed no further than that it names a page of a logged
+ * slot.  Write lock held.
+ */
+static u32 reset_batch(struct mmu *mmu, const struct slots *slots, struct ring *ring, u32 max,
+		       struct tlb_batch *batch)
+{
+	struct named_slot named = {};
+	u32 id, count = 0;
+	u64 rel;
+
+	while (count < max && ring_take_harvested(ring, &id, &rel)) {
+		count++;
+		name_slot(&named, slots, id);
+		if (!named.slot || rel >= named.slot->npages)
+			continue;
+		ept_rearm_mask(mmu, named.slot->base + rel, 1, batch);
+		count += reset_run(mmu, &named, rel, ring, max - count);
+	}
+	return count;
+}
+
+u32 dirty_reset(struct mmu *mmu, const struct slots *slots, struct ring *ring,
+		struct tlb_batch *batch)
+{
+	u32 max, taken, count = 0;
+
+	/* A ring that userspace refills while it is drained could last for ever. */
+	do {
+		max = min_t(u32, PML_ENTRIES, ring->size - count);
+		write_lock(&mmu->lock);
+		taken = reset_batch(mmu, slots, ring, max, batch);
+		write_unlock(&mmu->lock);
+		cond_resched();
+		count += taken;
+	} while (taken == max && count < ring->size);
+	if (count)
+		batch->flush = true;
+	return count;
+}
