@@ -12,8 +12,11 @@
 
 #include "types.h"
 
-/* KVM_CAP_NR_MEMSLOTS.  Ids run from 0 to this less one. */
-#define SLOTS_MAX 1024
+/* KVM_CAP_NR_MEMSLOTS.  A caller's ids run from 0 to this less one. */
+#define SLOTS_USER 1024
+/* The module's own: a page table for guests that do not page; see uapi/memory.c. */
+#define SLOT_IDENTITY_MAP SLOTS_USER
+#define SLOTS_MAX	  (SLOTS_USER + 1)
 /* Flags a region may have. */
 #define SLOT_KNOWN_FLAGS (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
 /* KVM's limit for one slot: the bitmap's ABI counts pages in 31 bits. */

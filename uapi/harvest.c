@@ -17,7 +17,7 @@ struct slot *harvest_slot(struct vm *vm, u32 id)
 		rcu_dereference_protected(vm->host.slots, lockdep_is_held(&vm->slots_lock));
 	struct slot *slot;
 
-	if (id >= SLOTS_MAX)
+	if (id >= SLOTS_USER)
 		return ERR_PTR(-EINVAL);
 	slot = slots_by_id(slots, id);
 	if (!slot || !slot_is_logged(slot))

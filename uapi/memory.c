@@ -6,6 +6,8 @@
  * Everything that can fail is allocated first, so a change either happens
  * whole or leaves nothing behind.
  */
+#include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/uaccess.h>
 
 #include "uapi/uapi.h"
@@ -189,13 +191,53 @@ long memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *
 	long err;
 
 	/* Bits 31:16 are an address space, of which there is one. */
-	if (region->slot >> 16)
+	if (region->slot >= SLOTS_USER)
 		return -EINVAL;
 	if (!access_ok((void __user *)region->userspace_addr, region->memory_size))
 		return -EINVAL;
 	mutex_lock(&vm->slots_lock);
 	err = change_slots(vm, region);
 	mutex_unlock(&vm->slots_lock);
+	return err;
+}
+
+/* 1024 pages of 4 MiB, each at its own address: present, writable, user, accessed, dirty. */
+static int write_identity_map(u32 __user *table)
+{
+	u32 i;
+
+	for (i = 0; i < PAGE_SIZE / sizeof(*table); i++)
+		if (put_user(i << 22 | 0xe7, table + i))
+			return -EFAULT;
+	return 0;
+}
+
+long memory_make_identity_map(struct vm *vm)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = SLOT_IDENTITY_MAP,
+		.guest_phys_addr = vm->identity_map,
+		.memory_size = PAGE_SIZE,
+	};
+	unsigned long at;
+	long err;
+
+	if (vm->identity_hva)
+		return 0;
+	at = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0);
+	if (IS_ERR_VALUE(at))
+		return at;
+	region.userspace_addr = at;
+	err = write_identity_map((u32 __user *)at);
+	if (!err) {
+		mutex_lock(&vm->slots_lock);
+		err = change_slots(vm, &region);
+		mutex_unlock(&vm->slots_lock);
+	}
+	if (err)
+		vm_munmap(at, PAGE_SIZE);
+	else
+		vm->identity_hva = at;
 	return err;
 }
 

@@ -40,6 +40,11 @@ long vm_ioctl_create(unsigned long type);
 
 /* KVM_SET_USER_MEMORY_REGION. */
 long memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
+/*
+ * A page table that maps the first 4 GiB to themselves, in a slot of its own at
+ * vm->identity_map.  Once for a VM; vm->lock held.
+ */
+long memory_make_identity_map(struct vm *vm);
 long memory_limit_shadow(struct vm *vm, unsigned long pages);
 
 /* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, KVM_RESET_DIRTY_RINGS. */

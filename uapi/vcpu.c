@@ -214,8 +214,10 @@ static long create_locked(struct vm *vm, u32 id)
 {
 	struct vcpu *vcpu;
 	struct vm_fd vmfd;
-	int err = check_new_id(vm, id);
+	long err = check_new_id(vm, id);
 
+	if (!err && !vmx_is_unrestricted())
+		err = memory_make_identity_map(vm);
 	if (err)
 		return err;
 	vcpu = vcpu_create(vm, id, vm->nr_vcpus);

@@ -109,7 +109,7 @@ static long vm_enable_cap(struct vm *vm, const struct kvm_enable_cap *cap)
 	}
 }
 
-/* Unrestricted guest needs no identity map: the address is checked, not used. */
+/* Used where there is no unrestricted guest. */
 static long set_identity_map_addr(struct vm *vm, u64 __user *user)
 {
 	u64 addr;
@@ -118,7 +118,9 @@ static long set_identity_map_addr(struct vm *vm, u64 __user *user)
 	if (copy_from_user(&addr, user, sizeof(addr)))
 		return -EFAULT;
 	mutex_lock(&vm->lock);
-	err = vm->nr_vcpus ? -EINVAL : 0;
+	err = vm->nr_vcpus || addr > U32_MAX ? -EINVAL : 0;
+	if (!err)
+		vm->identity_map = addr ? addr & PAGE_MASK : IDENTITY_MAP_DEFAULT;
 	mutex_unlock(&vm->lock);
 	return err;
 }

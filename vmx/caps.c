@@ -38,6 +38,10 @@ static bool eager_split = true;
 module_param(eager_split, bool, 0444);
 MODULE_PARM_DESC(eager_split, "split large pages when logging begins, not at a write (default Y)");
 
+static bool unrestricted_guest = true;
+module_param(unrestricted_guest, bool, 0444);
+MODULE_PARM_DESC(unrestricted_guest, "let guests run in real mode (default Y)");
+
 static uint slice_us;
 module_param(slice_us, uint, 0444);
 MODULE_PARM_DESC(slice_us, "longest time in a guest without an exit, in us; 0: no bound (default)");
@@ -98,8 +102,7 @@ static const struct control secondary_control = {
 	.name = "secondary processor-based",
 	.msr = MSR_IA32_VMX_PROCBASED_CTLS2,
 	.true_msr = MSR_IA32_VMX_PROCBASED_CTLS2,
-	.need = SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST |
-		SECONDARY_EXEC_WBINVD_EXITING,
+	.need = SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_WBINVD_EXITING,
 	/* Enclaves: a guest must not reach the host's, so their instructions exit. */
 	.want = SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |
 		SECONDARY_EXEC_ENCLS_EXITING,
@@ -142,7 +145,7 @@ static int settle_choice(void)
 		.pml = pml,
 		.ept_ad = ept_ad,
 		.vpid = vpid,
-		.unrestricted_guest = true,
+		.unrestricted_guest = unrestricted_guest,
 	};
 	struct cpu_offer offer = {};
 	u32 must, may;
@@ -161,13 +164,10 @@ static int settle_choice(void)
 		pr_err("%s (0x%llx)\n", vmx_caps.choice.refused, offer.ept_vpid);
 		return -EOPNOTSUPP;
 	}
-	if (!vmx_caps.choice.unrestricted_guest) {
-		pr_err("this CPU has no unrestricted guest: real mode would need an emulator\n");
-		return -EOPNOTSUPP;
-	}
 	pml = vmx_caps.choice.pml;
 	ept_ad = vmx_caps.choice.ept_ad;
 	vpid = vmx_caps.choice.vpid;
+	unrestricted_guest = vmx_caps.choice.unrestricted_guest;
 	return 0;
 }
 
@@ -188,6 +188,8 @@ static int settle_secondary(u64 basic)
 	vmx_caps.secondary &= ~(optional & ~must);
 	if (vmx_caps.choice.vpid)
 		vmx_caps.secondary |= SECONDARY_EXEC_ENABLE_VPID;
+	if (vmx_caps.choice.unrestricted_guest)
+		vmx_caps.secondary |= SECONDARY_EXEC_UNRESTRICTED_GUEST;
 	return 0;
 }
 
@@ -246,6 +248,8 @@ void vmx_caps_tell(void)
 	/* clang-format on */
 	pr_info("%s VPID; INVEPT of %s, INVVPID of %s\n", choice->vpid ? "with" : "without",
 		inv_extent_name(choice->invept), inv_extent_name(choice->invvpid));
+	if (!choice->unrestricted_guest)
+		pr_info("no unrestricted guest: guests in real mode are refused\n");
 }
 
 /* The kernel hides the feature where IA32_FEATURE_CONTROL is locked without it. */
@@ -302,6 +306,11 @@ struct mmu_caps vmx_mmu_caps(void)
 		.large_nx = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off(),
 		.eager_split = eager_split,
 	};
+}
+
+bool vmx_is_unrestricted(void)
+{
+	return vmx_caps.choice.unrestricted_guest;
 }
 
 gfn_t vmx_max_gfn(void)

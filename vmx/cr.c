@@ -11,7 +11,7 @@
 
 #include "vmx/vmx.h"
 
-/* Unrestricted guest lets PE go free; PG stays ours, because EFER.LMA follows it. */
+/* PG stays ours, because EFER.LMA follows it; PE is free for an unrestricted guest only. */
 #define CR0_GUEST_OWNED \
 	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_WP | X86_CR0_AM)
 #define CR0_DEFINED \
@@ -21,6 +21,12 @@
 	(X86_CR4_PVI | X86_CR4_DE | X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | \
 	 X86_CR4_TSD | X86_CR4_FSGSBASE)
 #define CR4_PDPTE_BITS (X86_CR4_PAE | X86_CR4_PSE | X86_CR4_PGE)
+
+static u64 cr0_owned(void)
+{
+	return vmx_caps.choice.unrestricted_guest ? CR0_GUEST_OWNED :
+						    CR0_GUEST_OWNED & ~(u64)X86_CR0_PE;
+}
 
 /* CPUID lets the guest have it, and VMX operation does not forbid it. */
 static u64 cr4_allowed(const struct vcpu *vcpu)
@@ -35,8 +41,9 @@ static u64 cr4_owned(const struct vcpu *vcpu)
 
 u64 vmx_cr0(const struct vcpu *vcpu)
 {
-	return (vmread(GUEST_CR0) & CR0_GUEST_OWNED) |
-	       (vcpu->vmx->cr0_shadow & ~(u64)CR0_GUEST_OWNED);
+	u64 owned = cr0_owned();
+
+	return (vmread(GUEST_CR0) & owned) | (vcpu->vmx->cr0_shadow & ~owned);
 }
 
 u64 vmx_cr4(const struct vcpu *vcpu)
@@ -60,13 +67,17 @@ gva_t vmx_linear_rip(const struct vcpu *vcpu)
 
 void vmx_put_cr0(struct vcpu *vcpu, u64 cr0)
 {
-	/* Unrestricted guest takes PE and PG out of what VMX fixes to 1. */
-	u64 must = vmx_caps.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	u64 must = vmx_caps.cr0_fixed0;
 	u64 value = cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW);
 
+	/* Unrestricted guest takes PE and PG out of what VMX fixes to 1 (SDM 3C 27.3.1.1). */
+	if (likely(vmx_caps.choice.unrestricted_guest))
+		must &= ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	else
+		restricted_follow(vcpu, cr0);
 	vmwrite(GUEST_CR0, (value | must) & vmx_caps.cr0_fixed1);
 	vmwrite(CR0_READ_SHADOW, cr0);
-	vmwrite(CR0_GUEST_HOST_MASK, ~(u64)CR0_GUEST_OWNED);
+	vmwrite(CR0_GUEST_HOST_MASK, ~cr0_owned());
 	vcpu->vmx->cr0_shadow = cr0;
 	vcpu_request(vcpu, VCPU_REQ_VPID);
 }
@@ -76,7 +87,7 @@ void vmx_put_cr4(struct vcpu *vcpu, u64 cr4)
 	/* A machine check in the guest is the host's: without MCE it would shut the CPU down. */
 	u64 must = vmx_caps.cr4_fixed0 | (cr4_read_shadow() & X86_CR4_MCE);
 
-	vmwrite(GUEST_CR4, cr4 | must);
+	vmwrite(GUEST_CR4, restricted_cr4(vcpu, cr4) | must);
 	vmwrite(CR4_READ_SHADOW, cr4);
 	vmwrite(CR4_GUEST_HOST_MASK, ~cr4_owned(vcpu));
 	vcpu->vmx->cr4_shadow = cr4;
@@ -92,7 +103,7 @@ void vmx_put_efer(struct vcpu *vcpu, u64 efer)
 	guest_state_put(vcpu);
 	vmx->efer = efer;
 	preempt_enable();
-	vmwrite(GUEST_IA32_EFER, efer);
+	vmwrite(GUEST_IA32_EFER, restricted_efer(vcpu, efer));
 	vmwrite(VM_ENTRY_CONTROLS, vmx_caps.entry | (efer & EFER_LMA ? VM_ENTRY_IA32E_MODE : 0));
 	vcpu_request(vcpu, VCPU_REQ_VPID);
 }
@@ -169,8 +180,7 @@ static bool guest_set_cr0(struct vcpu *vcpu, u64 cr0)
 		if (efer & EFER_LME) {
 			if (!enter_long_mode(vcpu))
 				return false;
-		} else if ((vmx_cr4(vcpu) & X86_CR4_PAE) &&
-			   vmx_load_pdptes(vcpu, vmread(GUEST_CR3))) {
+		} else if ((vmx_cr4(vcpu) & X86_CR4_PAE) && vmx_load_pdptes(vcpu, vmx_cr3(vcpu))) {
 			return false;
 		}
 	}
@@ -193,11 +203,10 @@ static bool guest_set_cr4(struct vcpu *vcpu, u64 cr4)
 		return false;
 	if (lma && (!(cr4 & X86_CR4_PAE) || ((cr4 ^ old) & X86_CR4_LA57)))
 		return false;
-	if ((cr4 & ~old & X86_CR4_PCIDE) && (!lma || (vmread(GUEST_CR3) & 0xfff)))
+	if ((cr4 & ~old & X86_CR4_PCIDE) && (!lma || (vmx_cr3(vcpu) & 0xfff)))
 		return false;
 	if (!lma && (vmx_cr0(vcpu) & X86_CR0_PG) && (cr4 & X86_CR4_PAE) &&
-	    ((cr4 ^ old) & (CR4_PDPTE_BITS | X86_CR4_SMEP)) &&
-	    vmx_load_pdptes(vcpu, vmread(GUEST_CR3)))
+	    ((cr4 ^ old) & (CR4_PDPTE_BITS | X86_CR4_SMEP)) && vmx_load_pdptes(vcpu, vmx_cr3(vcpu)))
 		return false;
 	vmx_put_cr4(vcpu, cr4);
 	return true;
@@ -231,6 +240,10 @@ static int mov_to_cr(struct vcpu *vcpu, u64 qualification)
 	case 0:
 		valid = guest_set_cr0(vcpu, value);
 		break;
+	case 3: /* exits without paging only: any value will do */
+		vmx_put_cr3(vcpu, value);
+		valid = true;
+		break;
 	case 4:
 		valid = guest_set_cr4(vcpu, value);
 		break;
@@ -252,8 +265,9 @@ int exit_cr_access(struct vcpu *vcpu)
 	switch (CR_ACCESS_TYPE(qualification)) {
 	case CR_MOV_TO:
 		return mov_to_cr(vcpu, qualification);
-	case CR_MOV_FROM: /* CR8 alone: the others are read from the shadows */
-		gpr_write(vcpu, CR_ACCESS_GPR(qualification), vmx_cr8(vcpu));
+	case CR_MOV_FROM: /* CR0 and CR4 are read from the shadows */
+		gpr_write(vcpu, CR_ACCESS_GPR(qualification),
+			  CR_ACCESS_REG(qualification) == 3 ? vmx_cr3(vcpu) : vmx_cr8(vcpu));
 		break;
 	case CR_CLTS:
 		vmx_put_cr0(vcpu, vmx_cr0(vcpu) & ~(u64)X86_CR0_TS);

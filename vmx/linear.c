@@ -24,7 +24,7 @@ int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa)
 {
 	struct gva_walk walk = {
 		.cr0 = vmx_cr0(vcpu),
-		.cr3 = vmread(GUEST_CR3),
+		.cr3 = vmx_cr3(vcpu),
 		.cr4 = vmx_cr4(vcpu),
 		.efer = vcpu->vmx->efer,
 		.ac = vmread(GUEST_RFLAGS) & X86_EFLAGS_AC,

@@ -141,7 +141,7 @@ static void get_common(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
 	get_segments(sregs);
 	sregs->cr0 = vmx_cr0(vcpu);
 	sregs->cr2 = vcpu->vmx->cr2;
-	sregs->cr3 = vmread(GUEST_CR3);
+	sregs->cr3 = vmx_cr3(vcpu);
 	sregs->cr4 = vmx_cr4(vcpu);
 	sregs->cr8 = vmx_cr8(vcpu);
 	sregs->efer = vcpu->vmx->efer;
@@ -248,7 +248,7 @@ static void put_common(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 	vmx_put_efer(vcpu, sregs->efer);
 	vmx_put_cr0(vcpu, sregs->cr0);
 	vmx_put_cr4(vcpu, sregs->cr4);
-	vmwrite(GUEST_CR3, sregs->cr3);
+	vmx_put_cr3(vcpu, sregs->cr3);
 	vmx_set_cr8(vcpu, sregs->cr8);
 	vcpu->vmx->cr2 = sregs->cr2;
 }

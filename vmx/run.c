@@ -228,7 +228,9 @@ static int take_slow_requests(struct vcpu *vcpu)
 		steal_update(vcpu);
 	if (take_request(vcpu, VCPU_REQ_YIELD))
 		schedule(); /* whose turn it is, runs */
-	return take_request(vcpu, VCPU_REQ_MP) ? halt_settle(vcpu) : 0;
+	if (take_request(vcpu, VCPU_REQ_MP))
+		return halt_settle(vcpu);
+	return take_request(vcpu, VCPU_REQ_REAL_MODE) ? restricted_check(vcpu) : 0;
 }
 
 /* 0: everything that had to be done is done.  Else an enum exit_action or -errno. */

@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) "vellum: " fmt
 
 #include <linux/eventfd.h>
+#include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -134,6 +135,7 @@ struct vm *vm_create(void)
 	mutex_init(&vm->slots_lock);
 	rwlock_init(&vm->mmu.lock);
 	vm->mmu.caps = vmx_mmu_caps();
+	vm->identity_map = IDENTITY_MAP_DEFAULT;
 	vm->mmu.kind = mmu_choose_kind(vm->mmu.caps, false);
 	ret = vm_msrs_create(vm);
 	if (ret)
@@ -168,6 +170,9 @@ static void vm_free(struct kref *refs)
 	unsigned int i;
 
 	vm_clock_destroy(vm);
+	/* Elsewhere the page goes with its mm. */
+	if (vm->identity_hva && current->mm == vm->host.mm)
+		vm_munmap(vm->identity_hva, PAGE_SIZE);
 	host_exit(&vm->host);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_destroy(vm->vcpus[i]);

@@ -48,13 +48,15 @@ enum vcpu_mode {
 #define VCPU_REQ_STEAL BIT(9) /* the steal time page */
 
 #define VCPU_REQ_YIELD	      BIT(12) /* the guest gives its turn away */
+#define VCPU_REQ_REAL_MODE    BIT(13) /* is it in real mode, on a CPU that cannot run that? */
 #define VCPU_REQ_EVENT	      BIT(3)  /* an interrupt, NMI or exception may wait for its turn */
 #define VCPU_REQ_MP	      BIT(4)  /* mp_state is not RUNNABLE, or startup has something */
 #define VCPU_REQ_TRIPLE_FAULT BIT(5)  /* KVM_EXIT_SHUTDOWN */
 
 /* Those that may sleep: taken up with interrupts on, before a burst of entries. */
 #define VCPU_REQ_SLOW \
-	(VCPU_REQ_MP | VCPU_REQ_TRIPLE_FAULT | VCPU_REQ_CLOCK | VCPU_REQ_STEAL | VCPU_REQ_YIELD)
+	(VCPU_REQ_MP | VCPU_REQ_TRIPLE_FAULT | VCPU_REQ_CLOCK | VCPU_REQ_STEAL | VCPU_REQ_YIELD | \
+	 VCPU_REQ_REAL_MODE)
 
 /* vcpu->startup: messages that were not looked at yet. */
 enum vcpu_startup { STARTUP_INIT, STARTUP_SIPI };
@@ -190,6 +192,8 @@ int vmx_init(void);
 void vmx_exit(void);
 /* What tracking this machine has, after the module's parameters. */
 struct mmu_caps vmx_mmu_caps(void);
+/* Guests may run in real mode, and without paging need no identity map. */
+bool vmx_is_unrestricted(void);
 /* Highest GFN a slot may hold. */
 gfn_t vmx_max_gfn(void);
 

@@ -23,6 +23,8 @@
 	(KVM_X86_QUIRK_CD_NW_CLEARED /* memory is write-back either way */ | \
 	 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_FIX_HYPERCALL_INSN | \
 	 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+/* As api.rst, KVM_SET_IDENTITY_MAP_ADDR, has it. */
+#define IDENTITY_MAP_DEFAULT 0xfffbc000
 /* KVM_CAP_X86_DISABLE_EXITS; PAUSE never exits. */
 #define VM_EXITS_TO_DISABLE (KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE)
 
@@ -80,6 +82,10 @@ struct vm {
 	bool hide_platform_info; /* MSR_PLATFORM_INFO faults when the guest reads it */
 	struct msr_filter __rcu *msr_filter; /* NULL: all are allowed; replaced under lock */
 	unsigned long *msr_bitmap;	     /* the VMCSs', a page */
+
+	/* Without unrestricted guest: the page table of guests that do not page.  Under lock. */
+	gpa_t identity_map;
+	unsigned long identity_hva; /* where its page is; 0: not made yet */
 
 	u32 max_shadow_pages;		/* KVM_SET_NR_MMU_PAGES; 0: not set */
 	bool exit_on_emulation_failure; /* also of a guest's user */

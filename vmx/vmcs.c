@@ -69,7 +69,6 @@ static const struct field_value guest_reset[] = {
 	{ GUEST_GDTR_LIMIT, 0xffff },
 	{ GUEST_IDTR_BASE, 0 },
 	{ GUEST_IDTR_LIMIT, 0xffff },
-	{ GUEST_CR3, 0 },
 	{ GUEST_RSP, 0 },
 	{ GUEST_RIP, 0xfff0 },
 	{ GUEST_RFLAGS, X86_EFLAGS_FIXED },
@@ -165,6 +164,7 @@ void vmcs_reset_guest(struct vcpu *vcpu)
 	vmx_put_efer(vcpu, 0);
 	vmx_put_cr0(vcpu, X86_CR0_ET | X86_CR0_NW | X86_CR0_CD);
 	vmx_put_cr4(vcpu, 0);
+	vmx_put_cr3(vcpu, 0);
 }
 
 static void write_all(struct vcpu *vcpu)

@@ -145,7 +145,9 @@ struct vcpu_vmx {
 
 	u64 cr0_shadow, cr4_shadow; /* valid for the bits that the guest does not own */
 	u64 cr2;
-	u64 cr8; /* without a local APIC */
+	u64 flat_cr3;	/* while no_paging: CR3 as the guest has it */
+	bool no_paging; /* CR0.PG is 1 in the CPU alone; see restricted.c */
+	u64 cr8;	/* without a local APIC */
 	u64 efer;
 	u64 db[4], dr6, dr7;
 	/* KVM_SET_GUEST_DEBUG: KVM_GUESTDBG_*, and what takes the place of db and dr7. */
@@ -385,6 +387,16 @@ u64 vmx_cr4(const struct vcpu *vcpu);
 void vmx_put_cr0(struct vcpu *vcpu, u64 cr0);
 void vmx_put_cr4(struct vcpu *vcpu, u64 cr4);
 void vmx_put_efer(struct vcpu *vcpu, u64 efer);
+/* restricted.c: without paging a guest's CR3, CR4 and EFER are not the CPU's. */
+u64 vmx_cr3(const struct vcpu *vcpu);
+void vmx_put_cr3(struct vcpu *vcpu, u64 cr3);
+/* CR0 is about to become @cr0, on a CPU without unrestricted guest. */
+void restricted_follow(struct vcpu *vcpu, u64 cr0);
+/* What the CPU gets for what the guest has. */
+u64 restricted_cr4(const struct vcpu *vcpu, u64 cr4);
+u64 restricted_efer(const struct vcpu *vcpu, u64 efer);
+/* VCPU_REQ_REAL_MODE: 0, or EXIT_TO_USER if the guest is in real mode still. */
+int restricted_check(struct vcpu *vcpu);
 static inline u64 vmx_cr8(const struct vcpu *vcpu)
 {
 	return vcpu->apic ? lapic_reg(vcpu->apic, LAPIC_TPR) >> 4 : vcpu->vmx->cr8;

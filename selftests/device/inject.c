@@ -192,6 +192,7 @@ TEST_F(user, exception_that_changes_mode)
 	static const unsigned char past_the_limit[] = { 0xa1, 0xff, 0xff }; /* mov 0xffff, %ax */
 	struct kvm_sregs flat, real;
 
+	NEED_REAL_MODE();
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &flat));
 	memcpy(bench_low(&self->bench, CODE_GPA), past_the_limit, sizeof(past_the_limit));
 	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
@@ -213,6 +214,7 @@ TEST_F(user, event_of_an_entry_that_failed)
 	};
 	struct kvm_sregs flat, real, odd;
 
+	NEED_REAL_MODE();
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &flat));
 	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_SREGS, &real));

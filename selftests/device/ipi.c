@@ -110,6 +110,7 @@ TEST_F(ipi, init_and_start_up)
 	struct kvm_regs regs;
 	int fd = self->bench.vcpu[1].fd;
 
+	NEED_REAL_MODE();
 	ASSERT_EQ(0, kvm_ioctl(fd, KVM_SET_MP_STATE, &mp));
 	INTR_STEPS(&self->bench, 0, STEP_ICR(6 << 8 | 0x60, 1) /* SIPI before INIT: void */,
 		   STEP_ICR(5 << 8 | 1 << 14, 1), STEP_ICR(6 << 8 | INTR_START_GPA >> 12, 1),

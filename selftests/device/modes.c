@@ -54,6 +54,7 @@ static int run_and_look(FIXTURE_DATA(modes) * self)
 
 TEST_F(modes, real_to_long_mode)
 {
+	NEED_REAL_MODE();
 	BENCH_LOAD(&self->bench, climb);
 	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
 	ASSERT_EQ(KVM_EXIT_HLT, run_and_look(self));
@@ -67,6 +68,7 @@ TEST_F(modes, real_to_long_mode)
 
 TEST_F(modes, pae_paging)
 {
+	NEED_REAL_MODE();
 	BENCH_LOAD(&self->bench, pae);
 	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
 	ASSERT_EQ(KVM_EXIT_HLT, run_and_look(self));
@@ -79,6 +81,7 @@ TEST_F(modes, pae_paging)
 
 TEST_F(modes, debug_registers)
 {
+	NEED_REAL_MODE();
 	BENCH_LOAD(&self->bench, debugregs);
 	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
 	ASSERT_EQ(KVM_EXIT_HLT, run_and_look(self));
@@ -90,6 +93,7 @@ TEST_F(modes, debug_registers)
 
 TEST_F(modes, unknown_msr_raises_gp)
 {
+	NEED_REAL_MODE();
 	BENCH_LOAD(&self->bench, protection);
 	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
 	ASSERT_EQ(KVM_EXIT_HLT, run_and_look(self));
@@ -99,6 +103,7 @@ TEST_F(modes, unknown_msr_raises_gp)
 
 TEST_F(modes, one_trap_for_each_single_step)
 {
+	NEED_REAL_MODE();
 	BENCH_LOAD(&self->bench, singlestep);
 	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
 	ASSERT_EQ(KVM_EXIT_HLT, run_and_look(self));
@@ -138,6 +143,7 @@ TEST_F(modes, string_io)
 	char out[] = "0123456789abcdefghij", in[] = "the quick brown fox ";
 	char got[MODES_STRING_BYTES + 1] = "", last = '!';
 
+	NEED_REAL_MODE();
 	BENCH_LOAD(&self->bench, strings);
 	memcpy(memory, out, MODES_STRING_BYTES);
 	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
@@ -161,6 +167,7 @@ TEST_F(modes, an_interrupt_waits_until_it_is_allowed)
 {
 	int fd = self->bench.vcpu[0].fd;
 
+	NEED_REAL_MODE();
 	BENCH_LOAD(&self->bench, interrupt);
 	ASSERT_EQ(0, bench_start_mode(&self->bench, 0, CPU_REAL));
 	ASSERT_EQ(KVM_EXIT_HLT, run_and_look(self));

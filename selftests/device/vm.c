@@ -30,6 +30,21 @@ static int bench_vcpu(struct bench *bench, unsigned int i)
 	return cpu_set_supported_cpuid(&bench->vm, &bench->vcpu[i]);
 }
 
+bool bench_module_param(const char *name)
+{
+	const char *module = kvm_device_is_kvm() ? "kvm_intel" : "vellum";
+	char path[128], value = 'N';
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
+	file = fopen(path, "r");
+	if (file && fread(&value, 1, 1, file) != 1)
+		value = 'N';
+	if (file)
+		fclose(file);
+	return value == 'Y';
+}
+
 int bench_open(struct bench *bench, const struct bench_config *config)
 {
 	struct mem low = { .id = 0, .gpa = 0, .size = LOW_BYTES };

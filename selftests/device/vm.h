@@ -84,6 +84,20 @@ bool bench_done(struct bench *bench, unsigned int i);
  * before KVM_RUN has begun is not the last.
  */
 int bench_run_alarmed(struct bench *bench, unsigned int i, unsigned int us);
+/* A parameter of the module (or of kvm_intel, in its place) is on. */
+bool bench_module_param(const char *name);
+/* Tests of real mode skip themselves without it; restricted.c shows that it is refused. */
+static inline bool bench_has_real_mode(void)
+{
+	return bench_module_param("unrestricted_guest");
+}
+
+#define NEED_REAL_MODE()						\
+	do {								\
+		if (!bench_has_real_mode())				\
+			SKIP(return, "real mode needs unrestricted guest"); \
+	} while (0)
+
 /* The module works still: a new VM runs a guest to its HLT. Exit reason, or negative errno. */
 int bench_run_new_vm(void);
 
