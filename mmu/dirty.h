@@ -75,9 +75,15 @@ void dirty_clear(struct mmu *mmu, struct slot *slot, u64 first, u64 npages,
  * KVM_RESET_DIRTY_RINGS for one ring: gives back every harvested entry and
  * arms its page.  An entry that names no page of a logged slot of now (slot
  * gone, or written by userspace) is given back and arms nothing.  Returns the
- * number given back; bounded by the ring's size.
+ * number given back, @most at most; there are no more if it is less.
  */
-u32 dirty_reset(struct mmu *mmu, const struct slots *slots, struct ring *ring,
-		struct tlb_batch *batch);
+u32 dirty_reset_some(struct mmu *mmu, const struct slots *slots, struct ring *ring, u32 most,
+		     struct tlb_batch *batch);
+
+static inline u32 dirty_reset(struct mmu *mmu, const struct slots *slots, struct ring *ring,
+			      struct tlb_batch *batch)
+{
+	return dirty_reset_some(mmu, slots, ring, ring->size, batch);
+}
 
 #endif

@@ -74,20 +74,21 @@ static u32 reset_batch(struct mmu *mmu, const struct slots *slots, struct ring *
 	return count;
 }
 
-u32 dirty_reset(struct mmu *mmu, const struct slots *slots, struct ring *ring,
-		struct tlb_batch *batch)
+u32 dirty_reset_some(struct mmu *mmu, const struct slots *slots, struct ring *ring, u32 most,
+		     struct tlb_batch *batch)
 {
 	u32 max, taken, count = 0;
 
 	/* A ring that userspace refills while it is drained could last for ever. */
+	most = min(most, ring->size);
 	do {
-		max = min_t(u32, PML_ENTRIES, ring->size - count);
+		max = min_t(u32, PML_ENTRIES, most - count);
 		write_lock(&mmu->lock);
 		taken = reset_batch(mmu, slots, ring, max, batch);
 		write_unlock(&mmu->lock);
 		cond_resched();
 		count += taken;
-	} while (taken == max && count < ring->size);
+	} while (taken == max && count < most);
 	if (count)
 		batch->flush = true;
 	return count;

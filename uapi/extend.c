@@ -14,6 +14,7 @@ long extension_value(unsigned long extension)
 	case VELLUM_EXT_DRAIN:
 	case VELLUM_EXT_MARK:
 	case VELLUM_EXT_RING_EVENT:
+	case VELLUM_EXT_BOUNDED:
 		return 1;
 	case VELLUM_EXT_TRACKERS:
 		return TRACKERS_MAX;
@@ -136,6 +137,45 @@ long extend_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *user)
 	}
 }
 
+static long clear_some(struct vm *vm, struct vellum_clear __user *user)
+{
+	struct vellum_clear asked;
+	struct kvm_clear_dirty_log log;
+	long done;
+
+	if (copy_from_user(&asked, user, sizeof(asked)))
+		return -EFAULT;
+	if (asked.flags || asked.max < 64 || asked.num_pages > SLOT_MAX_PAGES ||
+	    memchr_inv(asked.reserved, 0, sizeof(asked.reserved)))
+		return -EINVAL;
+	log = (struct kvm_clear_dirty_log){
+		.slot = asked.slot,
+		.first_page = asked.first_page,
+		.num_pages = asked.num_pages,
+		.dirty_bitmap = u64_to_user_ptr(asked.bitmap),
+	};
+	done = harvest_clear(vm, &log, asked.max);
+	if (done < 0)
+		return done;
+	return put_user((u64)done, &user->count);
+}
+
+static long reset_some(struct vm *vm, struct vellum_reset __user *user)
+{
+	struct vellum_reset asked;
+	long done;
+
+	if (copy_from_user(&asked, user, sizeof(asked)))
+		return -EFAULT;
+	if (asked.flags || !asked.max || asked.max > S32_MAX ||
+	    memchr_inv(asked.reserved, 0, sizeof(asked.reserved)))
+		return -EINVAL;
+	done = harvest_reset_rings(vm, asked.max);
+	if (done < 0)
+		return done;
+	return put_user((u32)done, &user->count);
+}
+
 long extend_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -147,6 +187,10 @@ long extend_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg)
 		return tracker_open(vm, (void __user *)arg);
 	case VELLUM_MARK:
 		return mark(vm, NULL, (void __user *)arg);
+	case VELLUM_CLEAR:
+		return clear_some(vm, (void __user *)arg);
+	case VELLUM_RESET_RINGS:
+		return reset_some(vm, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

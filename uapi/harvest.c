@@ -125,11 +125,29 @@ unsigned long *harvest_copy_bitmap(const void __user *user, u64 npages)
 	return words;
 }
 
-static long clear_locked(struct vm *vm, const struct kvm_clear_dirty_log *log)
+/*
+ * How many of @npages pages a CLEAR gets through that may clear @max: whole
+ * words of @mask, the first of which it always does.
+ */
+static u64 clear_bound(const unsigned long *mask, u64 npages, u64 max)
+{
+	u64 word, words = DIV_ROUND_UP_ULL(npages, 64), asked = 0;
+
+	for (word = 0; word < words; word++) {
+		asked += hweight64(mask[word]);
+		if (word && asked > max)
+			break;
+	}
+	return min(word * 64, npages);
+}
+
+/* The number of pages gone through, or -errno. */
+static long clear_locked(struct vm *vm, const struct kvm_clear_dirty_log *log, u64 max)
 {
 	struct slot *slot = harvest_slot(vm, log->slot);
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	unsigned long *mask;
+	u64 npages;
 
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
@@ -143,27 +161,29 @@ static long clear_locked(struct vm *vm, const struct kvm_clear_dirty_log *log)
 		return PTR_ERR(mask);
 
 	vm_drain_writes(vm);
-	dirty_clear(&vm->mmu, slot, log->first_page, log->num_pages, mask, &batch);
+	npages = clear_bound(mask, log->num_pages, max);
+	dirty_clear(&vm->mmu, slot, log->first_page, npages, mask, &batch);
 	tlb_discharge(vm, &batch);
 	kvfree(mask);
-	return 0;
+	return npages;
 }
 
-long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log)
+long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log, u64 max)
 {
-	long err;
+	long done;
 
 	mutex_lock(&vm->slots_lock);
 	vm->stats.clears++;
-	err = clear_locked(vm, log);
+	done = clear_locked(vm, log, max);
 	mutex_unlock(&vm->slots_lock);
-	return err;
+	return done;
 }
 
 /* What is given back makes room for the next event, or does not and is one itself. */
-static u32 reset_ring(struct vcpu *vcpu, const struct slots *slots, struct tlb_batch *batch)
+static u32 reset_ring(struct vcpu *vcpu, const struct slots *slots, u32 most,
+		      struct tlb_batch *batch)
 {
-	u32 count = dirty_reset(&vcpu->vm->mmu, slots, &vcpu->ring, batch);
+	u32 count = dirty_reset_some(&vcpu->vm->mmu, slots, &vcpu->ring, most, batch);
 
 	if (count && vcpu->ring.watermark) {
 		ring_arm_event(&vcpu->ring);
@@ -176,12 +196,12 @@ static u32 reset_ring(struct vcpu *vcpu, const struct slots *slots, struct tlb_b
  * Gives back only what userspace has taken from the rings already, so there is
  * nothing to drain first; the discharge drains before the pages may be read.
  */
-long harvest_reset_rings(struct vm *vm)
+long harvest_reset_rings(struct vm *vm, u32 most)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	struct slots *slots;
 	unsigned int i, n;
-	long count = 0;
+	u32 count = 0;
 
 	if (!READ_ONCE(vm->ring_entries))
 		return -EINVAL;
@@ -189,10 +209,13 @@ long harvest_reset_rings(struct vm *vm)
 	slots = rcu_dereference_protected(vm->host.slots, lockdep_is_held(&vm->slots_lock));
 	/* Pairs with the release in vcpu_ioctl_create(). */
 	n = smp_load_acquire(&vm->nr_vcpus);
-	for (i = 0; i < n; i++) {
-		count += reset_ring(vm->vcpus[i], slots, &batch);
+	for (i = 0; i < n && count < most; i++) {
+		count += reset_ring(vm->vcpus[(vm->reset_from + i) % n], slots, most - count,
+				    &batch);
 		cond_resched();
 	}
+	/* Broken off: the one after it has its turn first, and so has each. */
+	vm->reset_from = count < most ? 0 : (vm->reset_from + i) % n;
 	/* Whether or not an SPTE changed: a page may have been armed by another harvest. */
 	if (count)
 		batch.flush = true;

@@ -47,10 +47,14 @@ long memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *
 long memory_make_identity_map(struct vm *vm);
 long memory_limit_shadow(struct vm *vm, unsigned long pages);
 
-/* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, KVM_RESET_DIRTY_RINGS. */
+/*
+ * KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, KVM_RESET_DIRTY_RINGS.  CLEAR returns how
+ * many pages it went through, all unless it would have cleared more than @max;
+ * RESET how many entries it gave back, @most at most.
+ */
 long harvest_get(struct vm *vm, const struct kvm_dirty_log *log);
-long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log);
-long harvest_reset_rings(struct vm *vm);
+long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log, u64 max);
+long harvest_reset_rings(struct vm *vm, u32 most);
 
 /* policy.c: KVM_ENABLE_CAP of a VM, -EINVAL for those that are not here; of a vCPU; the filter. */
 long policy_enable(struct vm *vm, const struct kvm_enable_cap *cap);

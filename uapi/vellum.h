@@ -26,6 +26,7 @@
 #define VELLUM_EXT_TRACKERS    2 /* how many a VM can have */
 #define VELLUM_EXT_MARK	       3 /* 1 */
 #define VELLUM_EXT_RING_EVENT  4 /* 1 */
+#define VELLUM_EXT_BOUNDED     5 /* 1: VELLUM_CLEAR and VELLUM_RESET_RINGS */
 
 /*
  * On a VM; the argument is 0.  What every vCPU has written so far is in the
@@ -99,5 +100,36 @@ struct vellum_pages {
  * gone through: all, unless the ring is full; then go on from there.
  */
 #define VELLUM_MARK _IOWR(VELLUMIO, 0xd7, struct vellum_pages)
+
+/*
+ * On a VM.  KVM_CLEAR_DIRTY_LOG of a slot's range, by whole words of 64 pages
+ * until the next would make it clear more than @max; @count is how many pages it
+ * went through: go on from there.
+ */
+struct vellum_clear {
+	__u32 slot;
+	__u32 flags;
+	__u64 first_page;
+	__u64 num_pages;
+	__u64 bitmap;
+	__u64 max;   /* 64 at least */
+	__u64 count; /* out */
+	__u64 reserved[2];
+};
+
+#define VELLUM_CLEAR _IOWR(VELLUMIO, 0xd8, struct vellum_clear)
+
+/*
+ * On a VM.  KVM_RESET_DIRTY_RINGS of @max entries at most; @count is how many
+ * there were: if it is @max there may be more.
+ */
+struct vellum_reset {
+	__u32 max; /* 1 at least */
+	__u32 flags;
+	__u32 count; /* out */
+	__u32 reserved[5];
+};
+
+#define VELLUM_RESET_RINGS _IOWR(VELLUMIO, 0xd9, struct vellum_reset)
 
 #endif

@@ -142,7 +142,7 @@ static long vm_ioctl_harvest(struct vm *vm, unsigned int cmd, void __user *user)
 	}
 	if (in_compat_syscall())
 		log.clear.dirty_bitmap = compat_ptr(log.clear.padding2);
-	return harvest_clear(vm, &log.clear);
+	return min(harvest_clear(vm, &log.clear, U64_MAX), 0l);
 }
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -172,7 +172,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_CLEAR_DIRTY_LOG:
 		return vm_ioctl_harvest(vm, cmd, user);
 	case KVM_RESET_DIRTY_RINGS:
-		return harvest_reset_rings(vm);
+		return harvest_reset_rings(vm, S32_MAX);
 	case KVM_ENABLE_CAP:
 		if (copy_from_user(&cap, user, sizeof(cap)))
 			return -EFAULT;

@@ -71,6 +71,7 @@ struct vm {
 
 	u32 ring_entries; /* per vCPU; 0: no ring */
 	struct vm_trackers trackers;
+	u32 reset_from;	    /* whose ring is the next bounded RESET's first; under slots_lock */
 	u64 manual_protect; /* KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | _INITIALLY_SET */
 	bool irqchip;	    /* vCPUs have a local APIC */
 
