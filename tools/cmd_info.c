@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "lib/kvm.h"
+#include "lib/tracker.h"
 #include "say.h"
 #include "show_stats.h"
 
@@ -71,6 +72,25 @@ static void show_capabilities(int fd)
 	printf("  %u offered, %u not\n", offered, not_offered);
 }
 
+/* What uapi/vellum.h has beyond KVM's ABI; nothing on another device. */
+static void show_extensions(int fd)
+{
+	static const struct cap_name extensions[] = {
+		{ VELLUM_EXT_DRAIN, "DRAIN" },	   { VELLUM_EXT_TRACKERS, "TRACKERS" },
+		{ VELLUM_EXT_MARK, "MARK" },	   { VELLUM_EXT_RING_EVENT, "RING_EVENT" },
+		{ VELLUM_EXT_BOUNDED, "BOUNDED" },
+	};
+	unsigned int i;
+	int value;
+
+	printf("Beyond KVM's\n");
+	for (i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {
+		value = vellum_extension(fd, extensions[i].cap);
+		if (value)
+			printf("  %3u %-36s %d\n", extensions[i].cap, extensions[i].name, value);
+	}
+}
+
 static void show_statistics(struct vm *vm)
 {
 	struct vcpu vcpu;
@@ -101,6 +121,7 @@ int cmd_info(int argc, char **argv)
 	printf("Device %s, KVM API version %d\n", kvm_device(), KVM_API_VERSION);
 	ret = show_parameters(kvm_device_is_kvm() ? "kvm_intel" : "vellum");
 	show_capabilities(vm.fd);
+	show_extensions(vm.fd);
 	show_statistics(&vm);
 	vm_close(&vm);
 	return ret ? EXIT_BAD : EXIT_GOOD;
