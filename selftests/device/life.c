@@ -6,10 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../tools/lib/page.h"
 #include "life.h"
+
+#define CGROUP "/tmp/cgroup"
 
 #define RING_ENTRIES	2048
 #define HUGE_BYTES	(LIFE_PAGES_MAX * PAGE_SIZE)
@@ -346,4 +350,21 @@ long life_ask(const char *path)
 	if (file)
 		fclose(file);
 	return value;
+}
+
+bool life_group_make(void)
+{
+	if (mkdir(CGROUP, 0700) && errno != EEXIST)
+		return false;
+	if (access(CGROUP "/cgroup.procs", F_OK) && mount("none", CGROUP, "cgroup2", 0, NULL))
+		return false;
+	return !life_tell(CGROUP "/cgroup.subtree_control", "+memory") &&
+	       (!mkdir(LIFE_GROUP, 0700) || errno == EEXIST) &&
+	       !life_tell(LIFE_GROUP "/memory.max", "max");
+}
+
+void life_group_leave(void)
+{
+	life_tell(CGROUP "/cgroup.procs", "0");
+	rmdir(LIFE_GROUP);
 }

@@ -92,4 +92,9 @@ bool life_have_swap(void);
 int life_tell(const char *path, const char *text);
 long life_ask(const char *path);
 
+/* A memory cgroup for the test to enter (cgroup.procs); false: this kernel has none. */
+#define LIFE_GROUP	"/tmp/cgroup/guest"
+bool life_group_make(void);
+void life_group_leave(void);
+
 #endif

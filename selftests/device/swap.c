@@ -11,13 +11,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 
 #include "life.h"
 
-#define CGROUP		"/tmp/cgroup"
-#define GROUP		CGROUP "/guest"
 #define RECLAIM		"300000"	/* bytes: a good part of the guest's memory and its copy */
 
 FIXTURE(swap)
@@ -129,23 +125,6 @@ TEST_F(swap, given_up_under_writers)
 	}
 }
 
-static bool make_group(void)
-{
-	if (mkdir(CGROUP, 0700) && errno != EEXIST)
-		return false;
-	if (access(CGROUP "/cgroup.procs", F_OK) && mount("none", CGROUP, "cgroup2", 0, NULL))
-		return false;
-	return !life_tell(CGROUP "/cgroup.subtree_control", "+memory") &&
-	       (!mkdir(GROUP, 0700) || errno == EEXIST) &&
-	       !life_tell(GROUP "/memory.max", "max");
-}
-
-static void leave_group(void)
-{
-	life_tell(CGROUP "/cgroup.procs", "0");
-	rmdir(GROUP);
-}
-
 /*
  * Its cgroup is told to give memory back, what the VM is charged for counted in:
  * what a limit does, without the chance that it kills.
@@ -156,10 +135,10 @@ TEST_F(swap, reclaimed_from_its_cgroup)
 	int lap, i;
 
 	NEED_SWAP();
-	if (!make_group())
+	if (!life_group_make())
 		SKIP(return, "no cgroup v2 with a memory controller");
 	/* Charged to the group are pages that come from now on. */
-	ASSERT_EQ(0, life_tell(GROUP "/cgroup.procs", "0"));
+	ASSERT_EQ(0, life_tell(LIFE_GROUP "/cgroup.procs", "0"));
 	life_close(life);
 	ASSERT_EQ(0, life_open(life, &variant->config));
 	for (lap = 0; lap < LIFE_LAPS; lap++) {
@@ -167,12 +146,12 @@ TEST_F(swap, reclaimed_from_its_cgroup)
 		for (i = 0; i < 3; i++) {
 			life_wait(life, rng_below(&life->rng, 1000));
 			/* -EAGAIN: it did not get all that it was asked for. */
-			life_tell(GROUP "/memory.reclaim", RECLAIM);
+			life_tell(LIFE_GROUP "/memory.reclaim", RECLAIM);
 		}
 		LIFE_STOP(life, false, lap);
 	}
-	ASSERT_LT(0, life_ask(GROUP "/memory.swap.current"));
-	leave_group();
+	ASSERT_LT(0, life_ask(LIFE_GROUP "/memory.swap.current"));
+	life_group_leave();
 }
 
 /* Takes memory without end, beside a guest that writes. */
@@ -181,7 +160,7 @@ static void die_for_memory(struct life *life)
 	size_t step = 1 << 20;
 	char *more;
 
-	if (life_start(life) || life_tell(GROUP "/cgroup.procs", "0"))
+	if (life_start(life) || life_tell(LIFE_GROUP "/cgroup.procs", "0"))
 		_exit(1);
 	for (;;) {
 		more = mmap(NULL, step, PROT_READ | PROT_WRITE,
@@ -202,10 +181,10 @@ TEST_F(swap, killed_for_want_of_memory)
 	pid_t child;
 	int status;
 
-	if (!make_group())
+	if (!life_group_make())
 		SKIP(return, "no cgroup v2 with a memory controller");
 	life_tell("/dev/kmsg", "swap: memory runs out on purpose\n");
-	ASSERT_EQ(0, life_tell(GROUP "/memory.max", "4000000"));
+	ASSERT_EQ(0, life_tell(LIFE_GROUP "/memory.max", "4000000"));
 	child = fork();
 	ASSERT_LE(0, child);
 	if (!child) {
@@ -217,7 +196,7 @@ TEST_F(swap, killed_for_want_of_memory)
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	ASSERT_TRUE(WIFSIGNALED(status)) TH_LOG("status %x", status);
 	ASSERT_EQ(SIGKILL, WTERMSIG(status));
-	leave_group();
+	life_group_leave();
 	LIFE_START(life);
 	life_wait(life, 2000);
 	LIFE_STOP(life, false, 0);
