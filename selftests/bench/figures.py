@@ -8,19 +8,18 @@ TOLERANCE = 0.03    # of a row's recorded figure
 LOG, PROTECT = 'log', 'protect'
 CONFIGURATIONS = {'kvm_intel': LOG, 'kvm_intel pml=0 eptad=0': PROTECT,
                   'vellum': LOG, 'vellum ept_ad=0': PROTECT}
-# (row, configuration, row of bench.c, title, share of kvm_intel's ticks that is wanted: 1/this;
-# on 6.12, if that differs)
+# (row, configuration, row of bench.c, title, share of kvm_intel's ticks that is wanted: 1/this)
 ROWS = (
     ('cpuid', LOG, 'cpuid', 'CPUID exit and re-entry', 3),
     ('out', LOG, 'out', 'OUT exit to userspace and KVM_RUN again', 2),
-    ('first_touch', LOG, 'first_touch', 'first touch of a page', 2),
+    ('first_touch', LOG, 'first_touch', 'first touch of a page', 3),
     ('enable_logging', LOG, 'enable_logging', 'enabling logging, a page of the slot', 6),
     ('write_bitmap', LOG, 'write_bitmap', 'logged write into the bitmap, a page', 5),
     ('write_ring', LOG, 'write_ring', 'logged write into the ring, a page', 5),
-    ('write_protected', PROTECT, 'write_bitmap', 'write to a write-protected page', 2),
-    ('get_log', LOG, 'get_log', 'GET_DIRTY_LOG that re-arms, a dirty page', 6, 4),
-    ('clear_log', LOG, 'clear_log', 'CLEAR_DIRTY_LOG, a dirty page', 6, 4),
-    ('reset_ring', LOG, 'reset_ring', 'RESET_DIRTY_RINGS, an entry', 6, 4),
+    ('write_protected', PROTECT, 'write_bitmap', 'write to a write-protected page', 3),
+    ('get_log', LOG, 'get_log', 'GET_DIRTY_LOG that re-arms, a dirty page', 8),
+    ('clear_log', LOG, 'clear_log', 'CLEAR_DIRTY_LOG, a dirty page', 8),
+    ('reset_ring', LOG, 'reset_ring', 'RESET_DIRTY_RINGS, an entry', 8),
     ('get_log_manual', LOG, 'get_log_manual', 'GET_DIRTY_LOG, manual protect, 1 of 4096 dirty', None),
     ('harvest', LOG, 'harvest', 'harvest in userspace, an entry', None),
     ('out_of_order', LOG, 'out_of_order', 'entries out of the order of the writes', None),
@@ -63,13 +62,12 @@ def parse(lines):
     return told
 
 
-def rows(told, kernel):
+def rows(told):
     """The rows of a run."""
     by = {(name.split()[0], CONFIGURATIONS.get(name)): values for name, values in told.items()}
     try:
-        return [Row(name, title, by['kvm_intel', how][of], by['vellum', how][of],
-                    wanted[-1] if kernel == '6.12' else wanted[0])
-                for name, how, of, title, *wanted in ROWS]
+        return [Row(name, title, by['kvm_intel', how][of], by['vellum', how][of], wanted)
+                for name, how, of, title, wanted in ROWS]
     except KeyError as e:
         raise FiguresError(f'{e.args[0]} was not measured') from e
 
