@@ -206,7 +206,8 @@ static int fault_map(struct mmu *mmu, struct slot *slot, const struct fault *fau
 		return ret;
 	ret = get_around(mmu, slot, fault, &around);
 	if (!ret) {
-		level = around.page.level = map_level(mmu, slot, fault, &around.page);
+		level = map_level(mmu, slot, fault, &around.page);
+		around.page.level = level;
 		read_lock(&mmu->lock);
 		if (host_race_lost(mmu, around.seq, slot_hva(slot, gfn), level))
 			ret = -EAGAIN;
