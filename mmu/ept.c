@@ -53,6 +53,14 @@ u64 ept_get(struct mmu *mmu, gfn_t gfn)
 	return gfn > EPT_MAX_GFN ? 0 : READ_ONCE(*walk_end(mmu, gfn, &level));
 }
 
+int ept_level(struct mmu *mmu, gfn_t gfn)
+{
+	int level;
+
+	walk_end(mmu, gfn, &level);
+	return level;
+}
+
 /* The last table of @cache takes the place of large leaf *@entryp. */
 static u64 *child_by_split(struct mmu *mmu, u64 *entryp, int level, struct table_cache *cache)
 {

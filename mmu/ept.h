@@ -53,6 +53,9 @@ void ept_destroy(struct mmu *mmu);
 /* The leaf of @gfn, large or not, 0 when there is none.  Lock held, any way. */
 u64 ept_get(struct mmu *mmu, gfn_t gfn);
 
+/* The level of the entry that maps, or would map, @gfn as the tables are now.  Lock held. */
+int ept_level(struct mmu *mmu, gfn_t gfn);
+
 /*
  * Where the leaf of @gfn stands at level 1, making tables from @cache, and
  * splitting a large leaf: good as long as the read lock is held.  NULL when a

@@ -168,6 +168,23 @@ static void zap_hva_range(struct host *host, unsigned long start, unsigned long 
 		host->discharge(host, &batch);
 }
 
+void host_zap_begin(struct host *host, struct slot *slot, gfn_t first, int level,
+		    struct tlb_batch *batch)
+{
+	u64 pages = EPT_LEVEL_PAGES(level);
+	unsigned long hva = slot_hva(slot, first);
+
+	/* For who invalidates the same meanwhile: the flush is still to come. */
+	race_start(host->mmu, hva, hva + (pages << PAGE_SHIFT));
+	zap_slot(host->mmu, slot, first, first + pages, batch);
+}
+
+void host_zap_end(struct host *host, struct tlb_batch *batch)
+{
+	host->discharge(host, batch);
+	race_end(host->mmu);
+}
+
 static struct host *notifier_host(struct mmu_notifier *notifier)
 {
 	return container_of(notifier, struct host, notifier);
@@ -249,6 +266,7 @@ int host_init(struct host *host, struct mmu *mmu,
 	host->mm = current->mm;
 	host->mmu = mmu;
 	host->discharge = discharge;
+	host_collapse_init(host);
 	host->notifier.ops = &notifier_ops;
 	slots = kvzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
 	if (!slots)
@@ -275,6 +293,7 @@ void host_exit(struct host *host)
 	struct slots *slots;
 	unsigned int i;
 
+	cancel_work_sync(&host->collapse);
 	mmu_notifier_unregister(&host->notifier, host->mm);
 	slots = rcu_dereference_protected(host->slots, true);
 	for (i = 0; i < slots->nr; i++)

@@ -51,6 +51,7 @@ bool host_race_lost(const struct mmu *mmu, unsigned long seq, unsigned long hva,
 #ifdef __KERNEL__
 #include <linux/mmu_notifier.h>
 #include <linux/srcu.h>
+#include <linux/workqueue.h>
 
 /*
  * What ties an MMU to a process.  @discharge is the VM's: it flushes every
@@ -64,6 +65,7 @@ struct host {
 	struct srcu_struct srcu;   /* read: whoever uses *slots */
 	struct slots __rcu *slots; /* written under the VM's slots_lock */
 	void (*discharge)(struct host *host, struct tlb_batch *batch);
+	struct work_struct collapse; /* host_collapse.c */
 };
 
 /*
@@ -77,6 +79,24 @@ int host_init(struct host *host, struct mmu *mmu,
 	      void (*discharge)(struct host *host, struct tlb_batch *batch));
 /* No notifier runs after this, and no slot is left. */
 void host_exit(struct host *host);
+
+/*
+ * Memory that was logged is mapped by large leaves again: @slot->uncollapsed says
+ * of a slot, before it is published, how much of it is to be looked at.  In the
+ * background, from host_collapse_start() on until host_exit().
+ */
+void host_collapse_init(struct host *host);
+void host_collapse_start(struct host *host);
+/* A bounded part of that.  True: there is more. */
+bool host_collapse_step(struct host *host);
+
+/*
+ * As if the host invalidated @slot's pages from @first on, at @level, and left
+ * them as they are.  Between the two the caller gives back its SRCU lock.
+ */
+void host_zap_begin(struct host *host, struct slot *slot, gfn_t first, int level,
+		    struct tlb_batch *batch);
+void host_zap_end(struct host *host, struct tlb_batch *batch);
 
 /*
  * Publishes @slots in place of the old array, and waits until nobody reads

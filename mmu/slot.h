@@ -30,7 +30,8 @@ struct slot {
 	unsigned long hva; /* of the first page, in the VM owner's mm */
 	u32 flags;	   /* KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY */
 	u16 id;
-	bool dying;	      /* being deleted or moved: faults wait, records still count */
+	u64 uncollapsed; /* pages at the end that mmu/host_collapse.c has to look at; its own */
+	bool dying;	 /* being deleted or moved: faults wait, records still count */
 	unsigned long *dirty; /* one bit a page, 1 = written; NULL unless logged */
 	struct views *views;  /* mmu/tracker.h; NULL: no tracker.  Under the slots_lock */
 };

@@ -151,11 +151,15 @@ static void change_commit(struct vm *vm, struct change *change)
 		logging_begin(vm);
 	if (change_retires(change))
 		slot_retire(vm, change->old, change->between);
+	if (was_logged && !logged && change->new)
+		change->new->uncollapsed = change->new->npages;
 	publish(vm, change->after);
 	if (change->kind == SLOT_FLAGS && logged && !was_logged)
 		logging_arm(vm, change->new);
-	if (was_logged && !logged)
+	if (was_logged && !logged) {
 		logging_end(vm);
+		host_collapse_start(&vm->host);
+	}
 
 	if (!change->old)
 		return;

@@ -257,6 +257,35 @@ TEST_F(large, exact_under_logging)
 	}
 }
 
+/* Logging ends: large again, after a while, and nothing of what stands there is lost. */
+TEST_F(large, large_again_after_logging)
+{
+	uint64_t large = module_param("large_pages") ? BLOCKS : 0;
+	uint32_t before, after;
+	int i;
+
+	ASSERT_TRUE(touch_blocks(self, 0));
+	ASSERT_EQ(0, bench_set_flags(&self->bench, KVM_MEM_LOG_DIRTY_PAGES));
+	ASSERT_TRUE(write_some(self, SOME));
+	ASSERT_EQ(0, harvest(self, variant));
+	before = bench_host_sum(&self->bench, 0);
+	ASSERT_EQ(0, bench_set_flags(&self->bench, 0));
+	for (i = 0; i < 100 && get(self, "pages_2m") != large; i++) {
+		usleep(10000);
+		ASSERT_TRUE(touch_blocks(self, SCRIPT_READ));
+	}
+	EXPECT_EQ(large, get(self, "pages_2m"));
+	after = bench_host_sum(&self->bench, 0);
+	EXPECT_EQ(before, after);
+	/* And once more, from the start. */
+	ASSERT_EQ(0, bench_set_flags(&self->bench, KVM_MEM_LOG_DIRTY_PAGES));
+	if (variant->manual)
+		ASSERT_EQ(0, harvest(self, variant));
+	ASSERT_TRUE(write_some(self, SOME));
+	ASSERT_EQ(0, harvest(self, variant));
+	EXPECT_EQ(0, memcmp(self->expected, self->found, sizeof(self->found)));
+}
+
 /*
  * The host takes one page out of the middle, or what it can of hugetlbfs: the guest
  * finds it empty, and its neighbours whole.

@@ -270,6 +270,13 @@ MUTATIONS = [
              ("host.c", "host_race_lost",
               "start <= race->end - 1 && race->start <= start + (size - 1)",
               "start <= hva && hva < race->end && hva >= race->start")),
+    Mutation(10, "a collapse does not flush",
+             ("host.c", "host_zap_end", "\thost->discharge(host, batch);\n",
+              "\tept_free_dead(batch);\n")),
+    Mutation(10, "an invalidation does not know of a collapse that has not flushed",
+             ("host.c", "host_zap_begin", "\trace_start(host->mmu, hva, hva + (pages << PAGE_SHIFT));\n",
+              "\t(void)hva;\n"),
+             ("host.c", "host_zap_end", "\trace_end(host->mmu);\n", ""), by=PROPERTY),
     Mutation(10, "a large leaf survives the loss of a page",
              ("ept.c", "zap_table", "\t\tif (!child) {\n",
               "\t\tif (!child && (gfn < zap->start || gfn + span > zap->end))\n\t\t\tcontinue;\n"

@@ -367,6 +367,22 @@ static void op_huge(struct world *w)
 	world_invalidate_end(w, index, HOST_BLOCK);
 }
 
+/* A worker maps large again what was logged. */
+static void op_collapse(struct world *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_SLOT_IDS; i++)
+		if (w->oslot[i] && w->oslot[i]->slot->uncollapsed)
+			world_aim(w, w->oslot[i]->slot->base, w->oslot[i]->slot->npages);
+	world_trace(w, "collapse", 0, 0, 0);
+	w->windows++;
+	host_collapse_step(&w->host);
+	w->windows--;
+	memset(w->accessed, 0, sizeof(w->accessed));
+	w->stats.collapses++;
+}
+
 /* Pages of a new slot: mostly few, some that fill a log, some that take two holds of the lock. */
 static u64 pick_size(struct world *w)
 {
@@ -471,7 +487,7 @@ static const struct {
 	{ op_age, 60 },	      { op_flags, 10, true }, { op_invalidate, 40 }, { op_slot, 12, true },
 	{ op_trouble, 20 },   { op_host_write, 20 },  { op_lazy, 6 },	     { oracle_audit, 1 },
 	{ op_tracker, 8, true }, { op_take, 40, true }, { op_settle, 40, true }, { op_mark, 20 },
-	{ op_huge, 20 },
+	{ op_huge, 20 },      { op_collapse, 10 },
 };
 
 static void run_op(struct world *w, unsigned int i)

@@ -63,7 +63,7 @@ static void check_stats(const struct world_stats *s)
 	CHECK(s->trackers && s->takes && s->settled && s->marked);
 	if (mode == MODE_WRPROT || mode == MODE_SOFT)
 		CHECK(s->restored);
-	CHECK(s->large && s->splits && s->host_splits);
+	CHECK(s->large && s->collapses && s->splits && s->host_splits);
 	if (mode == MODE_PML)
 		CHECK(s->logged && s->log_full);
 	if (ring)

@@ -154,6 +154,8 @@ static void commit(struct world *w, struct oslot *old, enum slot_change what, st
 	if (what == SLOT_DELETE || what == SLOT_MOVE)
 		zap_slot(w, old);
 	os = next_oslot(w, old, slot);
+	if (was_logged && slot && !logged)
+		slot->uncollapsed = slot->npages;
 	publish(w, slots, old, os);
 	if (what == SLOT_FLAGS && logged && !was_logged)
 		start_logging(w, os);

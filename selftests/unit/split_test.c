@@ -25,6 +25,16 @@ static long nr_leaves(struct fixture *f, int level)
 	return atomic_long_read(&f->mmu.nr_pages[level - 1]);
 }
 
+static int ept_level_of(struct fixture *f, gfn_t gfn)
+{
+	int level;
+
+	read_lock(&f->mmu.lock);
+	level = ept_level(&f->mmu, gfn);
+	read_unlock(&f->mmu.lock);
+	return level;
+}
+
 /* As uapi/ does it; the leaves that stand were mapped before. */
 static struct slot *start_logging(struct fixture *f, struct slot *old, bool set)
 {
@@ -404,6 +414,58 @@ TEST(a_table_is_no_leaf_to_be_replaced)
 	read_unlock(&f.mmu.lock);
 	CHECK_EQ(mmu_mapped(&f.mmu), 0);
 	fixture_exit(&f);
+}
+
+/* As uapi/ does it. */
+static struct slot *end_logging(struct fixture *f, struct slot *old)
+{
+	const u64 npages = old->npages;
+	const gfn_t base = old->base;
+	const unsigned int index = host_index(old->hva);
+	struct slots *slots = slots_change(fixture_slots(f), old, NULL);
+	struct slot *slot;
+
+	kvfree(host_publish(&f->host, slots));
+	slot_free(old);
+	slot = fixture_slot(f, 0, base, npages, index, 0);
+	slot->uncollapsed = npages;
+	return slot;
+}
+
+/* Logging ended: what the host maps large goes, and comes back so; all else stays. */
+TEST(collapse)
+{
+	FOR_EACH_MODE(mode)
+	{
+		struct fixture f;
+		struct slot *slot;
+		hfn_t hfn;
+
+		begin(&f, mode, true);
+		slot = fixture_slot(&f, 0, BASE + 3, 5 * BLOCK, 3, KVM_MEM_LOG_DIRTY_PAGES);
+		f.cpu.pml_on = f.mmu.caps.pml;
+		/* The slot begins in it; goes; the host's are small. */
+		CHECK(fixture_touch(&f, BASE + 5, CPU_WRITE));
+		CHECK(fixture_touch(&f, BASE + BLOCK + 7, CPU_WRITE));
+		CHECK(fixture_touch(&f, BASE + 4 * BLOCK + 1, CPU_WRITE));
+		hfn = fake_host.pte[BLOCK + 7].hfn;
+		CHECK_EQ(nr_leaves(&f, 2), 0);
+		CHECK(!host_collapse_step(&f.host)); /* is logged, and was not asked for */
+		CHECK_EQ(ept_level_of(&f, BASE + BLOCK), 1);
+
+		slot = end_logging(&f, slot);
+		CHECK(!host_collapse_step(&f.host));
+		CHECK_EQ(slot->uncollapsed, 0);
+		CHECK_EQ(ept_level_of(&f, BASE), 1);
+		CHECK_EQ(ept_level_of(&f, BASE + BLOCK), 2);
+		CHECK_EQ(ept_level_of(&f, BASE + 4 * BLOCK), 1);
+		/* Flushed, and what was known of writes is told. */
+		CHECK(!cpu_cached(&f.cpu, BASE + BLOCK + 7));
+		CHECK(host_is_dirty(hfn));
+		CHECK(fixture_touch(&f, BASE + BLOCK + 9, CPU_WRITE));
+		CHECK_EQ(nr_leaves(&f, 2), 1);
+		fixture_exit(&f);
+	}
 }
 
 /* 1G, by entries that no host page stands behind. */

@@ -87,7 +87,7 @@ struct world_stats {
 	u64 gets, clears, resets, reported, given_back, invalidations, aged, copied;
 	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races,
 		overtaken, takes, settled, trackers, marked, large, splits,
-		host_splits;
+		host_splits, collapses;
 };
 
 struct world {
