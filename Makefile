@@ -20,7 +20,7 @@ help:
 	@echo '  make test-debug  some of it under a kernel with KASAN, lockdep and the like, which is'
 	@echo '                built first (ten minutes and more)'
 	@echo '  make soak     writing guests, every harvester and a host short of memory, all at once,'
-	@echo '                for MINUTES=2 of the test machine; SEED=N'
+	@echo '                for about MINUTES=2; SEED=N'
 	@echo '  make check    the static checks alone; make format does what one of them wants'
 	@echo '  make shell    a prompt in the test machine with the module loaded'
 	@echo '  make load     load the module on this machine, if its CPU and kernel allow it'
@@ -102,10 +102,10 @@ test: setup-test
 test-debug: setup-test
 	@testbed/suite -j 1 --jobs testbed/debug/jobs $(JOBS)
 
-# A minute of the machine's takes two of this one's, and up to four.
+# A minute here is about a quarter of one by the clock of the machine, which has two CPUs.
 soak: module soak-program
-	@testbed/machine --kernel $(KERNEL) --cpus 2 --timeout $$(( $(MINUTES) * 300 + 300 )) $(ARGS) -- \
-		$B/soak/soak --seconds $$(( $(MINUTES) * 60 )) $(if $(SEED),--seed $(SEED))
+	@testbed/machine --kernel $(KERNEL) --cpus 2 --swap 64 --timeout $$(( $(MINUTES) * 300 + 300 )) $(ARGS) -- \
+		$B/soak/soak --seconds $$(( $(MINUTES) * 15 )) $(if $(SEED),--seed $(SEED))
 
 check: setup-test
 	@testbed/check
