@@ -12,6 +12,9 @@
 #include <linux/version.h>
 
 #include <linux/eventfd.h>
+#include <linux/mm.h> /* which 6.1's shrinker.h does not include */
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/syscore_ops.h>
 #include <trace/events/ipi.h> /* smp_send_reschedule() has a tracepoint in it from 6.4 on */
 #include <asm/desc.h>
@@ -46,6 +49,44 @@ off:
 	}
 #define compat_register_syscore(ops)   register_syscore_ops(ops)
 #define compat_unregister_syscore(ops) unregister_syscore_ops(ops)
+#endif
+
+/*
+ * Shrinkers: from 6.7 on the kernel allocates them.  A new one gets its functions,
+ * is registered (0 or -errno), and freed in any case.
+ */
+#ifdef HAVE_SHRINKER_ALLOC
+static inline struct shrinker *compat_shrinker_new(const char *name)
+{
+	return shrinker_alloc(0, "%s", name);
+}
+
+static inline int compat_shrinker_register(struct shrinker *shrinker, const char *name)
+{
+	shrinker_register(shrinker);
+	return 0;
+}
+
+static inline void compat_shrinker_free(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#else
+static inline struct shrinker *compat_shrinker_new(const char *name)
+{
+	return kzalloc(sizeof(struct shrinker), GFP_KERNEL);
+}
+
+static inline int compat_shrinker_register(struct shrinker *shrinker, const char *name)
+{
+	return register_shrinker(shrinker, "%s", name);
+}
+
+static inline void compat_shrinker_free(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker); /* nothing, if it was not registered */
+	kfree(shrinker);
+}
 #endif
 
 /* The thread enters a guest: a quiescent state for RCU.  Interrupts off. */

@@ -30,11 +30,19 @@
 #include <linux/string.h>
 #include <linux/types.h>
 #include <linux/vmalloc.h>
+#include <linux/vmstat.h>
 
-/* A zeroed page for an EPT table, charged to the VM's owner; may sleep. */
+/*
+ * A zeroed page for an EPT table; may sleep.  Charged to the VM's owner, and
+ * shown as SecPageTables in /proc/meminfo and in its cgroup's statistics.
+ */
 static inline void *env_table_alloc(void)
 {
-	return (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	void *table = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+
+	if (table)
+		mod_lruvec_page_state(virt_to_page(table), NR_SECONDARY_PAGETABLE, 1);
+	return table;
 }
 
 /* One that is about to be filled. */
@@ -45,6 +53,7 @@ static inline void *env_table_alloc_raw(void)
 
 static inline void env_table_free(void *table)
 {
+	mod_lruvec_page_state(virt_to_page(table), NR_SECONDARY_PAGETABLE, -1);
 	free_page((unsigned long)table);
 }
 

@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "mmu/host.h"
+#include "mmu/walk.h"
 
 /* GFNs per hold of the lock when an invalidation zaps. */
 #define ZAP_BATCH 4096
@@ -202,6 +203,63 @@ static int notify_start(struct mmu_notifier *notifier, const struct mmu_notifier
 static void notify_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	race_end(notifier_host(notifier)->mmu);
+}
+
+/* The first GFN in [gfn, end) that a leaf table is there for, or @end.  Lock held. */
+static gfn_t next_leaf_table(struct mmu *mmu, gfn_t gfn, gfn_t end)
+{
+	while (gfn < end) {
+		int level;
+
+		walk_end(mmu, gfn, &level);
+		if (level == 1)
+			return gfn;
+		gfn = (gfn | (EPT_LEVEL_PAGES(level) - 1)) + 1;
+	}
+	return end;
+}
+
+/* Zaps what @slot has in the next leaf table from @gfn on.  Returns where to go on. */
+static gfn_t shrink_table(struct mmu *mmu, struct slot *slot, gfn_t gfn, struct tlb_batch *batch)
+{
+	gfn_t end = slot->base + slot->npages, last;
+
+	write_lock(&mmu->lock);
+	gfn = next_leaf_table(mmu, gfn, end);
+	last = min((gfn | (EPT_TABLE_ENTRIES - 1)) + 1, end);
+	if (gfn < end)
+		ept_zap(mmu, slot, gfn, last, batch);
+	write_unlock(&mmu->lock);
+	return last;
+}
+
+unsigned long host_shrink(struct host *host, unsigned long max)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	struct mmu *mmu = host->mmu;
+	gfn_t gfn = host->shrink_next;
+	unsigned int i, scanned = 0;
+	struct slots *slots;
+	int idx;
+
+	/* Over no address: an invalidation that meets this must flush, no fault need wait. */
+	race_start(mmu, ULONG_MAX, 0);
+	idx = srcu_read_lock(&host->srcu);
+	slots = srcu_dereference(host->slots, &host->srcu);
+	for (i = 0; i < slots->nr && scanned < max; i++) {
+		struct slot *slot = slots->slot[i];
+		gfn_t end = slot->base + slot->npages;
+
+		for (gfn = max(gfn, slot->base); gfn < end && scanned < max; scanned++)
+			gfn = shrink_table(mmu, slot, gfn, &batch);
+	}
+	srcu_read_unlock(&host->srcu, idx);
+	host->shrink_next = scanned < max ? 0 : gfn;
+
+	if (batch.flush)
+		host->discharge(host, &batch);
+	race_end(mmu);
+	return scanned;
 }
 
 static int age_hva_range(struct host *host, unsigned long start, unsigned long end, bool clear)

@@ -64,6 +64,7 @@ struct host {
 	struct mmu *mmu;
 	struct srcu_struct srcu;   /* read: whoever uses *slots */
 	struct slots __rcu *slots; /* written under the VM's slots_lock */
+	gfn_t shrink_next;	   /* where host_shrink() goes on */
 	void (*discharge)(struct host *host, struct tlb_batch *batch);
 	struct work_struct collapse; /* host_collapse.c */
 };
@@ -97,6 +98,18 @@ bool host_collapse_step(struct host *host);
 void host_zap_begin(struct host *host, struct slot *slot, gfn_t first, int level,
 		    struct tlb_batch *batch);
 void host_zap_end(struct host *host, struct tlb_batch *batch);
+
+/*
+ * Takes the leaves of up to @max leaf tables away, so that the tables can be
+ * freed, and frees them: a hand that goes round the guest's memory.  What the
+ * leaves knew is kept as when the host takes a page away; the pages stay the
+ * host's, and the guest's next access maps them again.  Returns how many it
+ * looked at; fewer than @max: it came to the end of memory, and begins anew.
+ *
+ * For one caller at a time, interrupts on.  Allocates nothing, takes no lock
+ * that is held over an allocation, and so may be called by any.
+ */
+unsigned long host_shrink(struct host *host, unsigned long max);
 
 /*
  * Publishes @slots in place of the old array, and waits until nobody reads

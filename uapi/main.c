@@ -10,6 +10,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "mmu/host_shrinker.h"
 #include "uapi/uapi.h"
 
 static struct miscdevice vellum_device = {
@@ -24,17 +25,23 @@ static int __init vellum_init(void)
 
 	if (err)
 		return err;
+	err = shrinker_init();
+	if (err)
+		goto exit_vmx;
 	err = misc_register(&vellum_device);
-	if (err) {
-		pr_err("vellum: /dev/vellum could not be made (error %d)\n", err);
-		vmx_exit();
-	}
+	if (!err)
+		return 0;
+	pr_err("vellum: /dev/vellum could not be made (error %d)\n", err);
+	shrinker_exit();
+exit_vmx:
+	vmx_exit();
 	return err;
 }
 
 static void __exit vellum_exit(void)
 {
 	misc_deregister(&vellum_device);
+	shrinker_exit();
 	vmx_exit();
 	pr_info("vellum: unloaded, objects: vms=%ld vcpus=%ld pages=%ld\n",
 		atomic_long_read(&vellum_vms), atomic_long_read(&vellum_vcpus),

@@ -147,6 +147,7 @@ struct vm *vm_create(void)
 	if (ret)
 		goto free_ept;
 	vm_clock_create(vm);
+	shrinker_add(&vm->shrinkable, &vm->host);
 	atomic_long_inc(&vellum_vms);
 	return vm;
 
@@ -173,6 +174,7 @@ static void vm_free(struct kref *refs)
 	/* Elsewhere the page goes with its mm. */
 	if (vm->identity_hva && current->mm == vm->host.mm)
 		vm_munmap(vm->identity_hva, PAGE_SIZE);
+	shrinker_remove(&vm->shrinkable);
 	host_exit(&vm->host);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_destroy(vm->vcpus[i]);

@@ -10,7 +10,7 @@
 #include <linux/kref.h>
 #include <linux/mutex.h>
 
-#include "mmu/host.h"
+#include "mmu/host_shrinker.h"
 #include "platform/msr_filter.h"
 #include "vmx/stats.h"
 #include "platform/clock.h"
@@ -56,6 +56,7 @@ struct vm_clock {
 struct vm {
 	struct mmu mmu;
 	struct host host; /* slots, SRCU, the owner's mm */
+	struct shrinkable shrinkable;
 	struct kref refs; /* the VM's fd, each vCPU's fd */
 
 	struct mutex lock;	 /* vCPU creation, and what is set once: ring_entries, irqchip */

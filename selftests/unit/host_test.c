@@ -209,6 +209,72 @@ TEST(an_invalidation_waits_for_the_flush_of_one_that_overtook_it)
 	fixture_exit(&f);
 }
 
+/* The hand goes round: every table goes once, records stay, and the guest has it all again. */
+TEST(a_shrink_takes_tables_and_loses_nothing)
+{
+	struct fixture f;
+	long empty, full;
+	struct slot *slot;
+	gfn_t gfn;
+
+	fixture_init(&f, FIX_SCAN);
+	/* Four leaf tables, the second of them shared by two slots, and a hole of a gigabyte. */
+	slot = fixture_slot(&f, 0, 0x1f8, 16 + 300, 50, KVM_MEM_LOG_DIRTY_PAGES);
+	fixture_slot(&f, 1, 0x1f8 + 316, 10, 400, 0);
+	fixture_slot(&f, 2, 0x40800, 1024, 1000, 0);
+	empty = atomic_long_read(&f.mmu.nr_tables);
+	touch_all(&f, 0x1f8, 316, CPU_READ);
+	touch_all(&f, 0x1f8 + 316, 10, CPU_WRITE);
+	touch_all(&f, 0x40800, 1024, CPU_WRITE);
+	CHECK(fixture_touch(&f, 0x1fa, CPU_WRITE));
+	full = atomic_long_read(&f.mmu.nr_tables);
+	CHECK_EQ(host_shrink(&f.host, 1), 1);
+	CHECK_EQ(atomic_long_read(&f.mmu.nr_tables), full - 1);
+	CHECK(!mapped(&f, 0x1ff) && mapped(&f, 0x200));
+	CHECK_EQ(host_shrink(&f.host, 1), 1);
+	CHECK_EQ(atomic_long_read(&f.mmu.nr_tables), full - 1); /* the other slot's are in it */
+	CHECK(host_shrink(&f.host, 100) < 10);
+	CHECK_EQ(atomic_long_read(&f.mmu.nr_tables), empty);
+	CHECK_EQ(atomic_long_read(&f.mmu.nr_pages[0]), 0);
+	CHECK_EQ(slot->dirty[0], 1ul << 2);
+	CHECK_EQ(host_lost_dirt(), -1);
+	for (gfn = 0x1f8; gfn < 0x1f8 + 326; gfn++)
+		CHECK(!cpu_cached(&f.cpu, gfn));
+	touch_all(&f, 0x1f8, 316, CPU_WRITE);
+	touch_all(&f, 0x40800, 1024, CPU_WRITE);
+	/* It begins anew at the first page. */
+	CHECK_EQ(host_shrink(&f.host, 1), 1);
+	CHECK(!mapped(&f, 0x1f8) && mapped(&f, 0x200));
+	fixture_exit(&f);
+}
+
+static void invalidate_within(struct host *host, struct tlb_batch *batch)
+{
+	raced->host.discharge = count_discharge;
+	discharges = 0;
+	host_notify_begin(3, 1);
+	CHECK_EQ(discharges, 1);
+	CHECK(!cpu_cached(&raced->cpu, 3));
+	host_notify_end(3, 1);
+	fixture_discharge(raced, batch);
+}
+
+/* The host takes a page whose leaf was shrunk away and whose flush is still to come. */
+TEST(an_invalidation_waits_for_the_flush_of_a_shrink)
+{
+	struct fixture f;
+
+	fixture_init(&f, FIX_PML);
+	raced = &f;
+	fixture_slot(&f, 0, 0, 10, 0, 0);
+	CHECK(fixture_touch(&f, 3, CPU_WRITE));
+	f.host.discharge = invalidate_within;
+	host_shrink(&f.host, 100);
+	CHECK(!mapped(&f, 3));
+	CHECK(fixture_touch(&f, 3, CPU_WRITE));
+	fixture_exit(&f);
+}
+
 TEST(a_read_takes_a_writable_page_as_such_and_others_not)
 {
 	struct host_page page;
