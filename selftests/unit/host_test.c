@@ -275,6 +275,26 @@ TEST(an_invalidation_waits_for_the_flush_of_a_shrink)
 	fixture_exit(&f);
 }
 
+/* The same where it was not another invalidation that zapped, but a collapse. */
+TEST(an_invalidation_waits_for_the_flush_of_a_collapse)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	struct slot *slot;
+	struct fixture f;
+
+	fixture_init(&f, FIX_PML);
+	slot = fixture_slot(&f, 0, 0, 10, 0, 0);
+	CHECK(fixture_touch(&f, 3, CPU_WRITE));
+	host_zap_begin(&f.host, slot, 3, 1, &batch);
+	CHECK(batch.flush);
+	CHECK(cpu_cached(&f.cpu, 3));
+	host_notify_begin(3, 1);
+	CHECK(!cpu_cached(&f.cpu, 3));
+	host_notify_end(3, 1);
+	host_zap_end(&f.host, &batch);
+	fixture_exit(&f);
+}
+
 TEST(a_read_takes_a_writable_page_as_such_and_others_not)
 {
 	struct host_page page;

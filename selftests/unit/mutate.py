@@ -230,7 +230,7 @@ MUTATIONS = [
               "\told = 0;\n\tif (!try_cmpxchg64(")),
     Mutation(10, "a mapping overwrites what changed meanwhile",
              ("ept.c", "ept_set", "!try_cmpxchg64(leaf, &old, spte)",
-              "(WRITE_ONCE(*leaf, spte), 0)")),
+              "(*leaf = spte, 0)")),
     Mutation(9, "a large leaf takes the place of a table",
              ("ept.c", "ept_set", "(level > 1 && child_table(old)) || ", "")),
     Mutation(11, "what is logged is mapped large",
@@ -276,7 +276,7 @@ MUTATIONS = [
     Mutation(10, "an invalidation does not know of a collapse that has not flushed",
              ("host.c", "host_zap_begin", "\trace_start(host->mmu, hva, hva + (pages << PAGE_SHIFT));\n",
               "\t(void)hva;\n"),
-             ("host.c", "host_zap_end", "\trace_end(host->mmu);\n", ""), by=PROPERTY),
+             ("host.c", "host_zap_end", "\trace_end(host->mmu);\n", "")),
     Mutation(10, "a large leaf survives the loss of a page",
              ("ept.c", "zap_table", "\t\tif (!child) {\n",
               "\t\tif (!child && (gfn < zap->start || gfn + span > zap->end))\n\t\t\tcontinue;\n"
