@@ -78,16 +78,16 @@ static void show_extensions(int fd)
 	static const struct cap_name extensions[] = {
 		{ VELLUM_EXT_DRAIN, "DRAIN" },	   { VELLUM_EXT_TRACKERS, "TRACKERS" },
 		{ VELLUM_EXT_MARK, "MARK" },	   { VELLUM_EXT_RING_EVENT, "RING_EVENT" },
-		{ VELLUM_EXT_BOUNDED, "BOUNDED" },
+		{ VELLUM_EXT_BOUNDED, "BOUNDED" }, { 0, NULL },
 	};
-	unsigned int i;
+	const struct cap_name *ext;
 	int value;
 
 	printf("Beyond KVM's\n");
-	for (i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {
-		value = vellum_extension(fd, extensions[i].cap);
+	for (ext = extensions; ext->name; ext++) {
+		value = vellum_extension(fd, ext->cap);
 		if (value)
-			printf("  %3u %-36s %d\n", extensions[i].cap, extensions[i].name, value);
+			printf("  %3u %-36s %d\n", ext->cap, ext->name, value);
 	}
 }
 

@@ -250,8 +250,8 @@ int main(int argc, char **argv)
 	for (end = now_ms() + seconds * 1000; now_ms() < end && !ret; round++) {
 		until = now_ms() + ROUND_MS;
 		ret = do_round(&soak, until < end ? until : end, &writes);
-		printf("# round %u: so far %lu writes, %lu toggles, pressed %lu times\n", round, writes,
-		       soak.toggles, soak.pressed);
+		printf("# round %u: so far %lu writes, %lu toggles, pressed %lu times\n",
+		       round, writes, soak.toggles, soak.pressed);
 	}
 	judge(&soak, ret, writes);
 	printf("1..%u\n", tests);
