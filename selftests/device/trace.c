@@ -217,14 +217,20 @@ TEST_F(trace, writes)
 
 TEST_F(trace, injection)
 {
+	struct kvm_sregs sregs;
+
 	BENCH_LOAD(&self->bench, faulty);
 	ASSERT_EQ(0, bench_start(&self->bench, 0));
+	/* Far from what the guest touches before, so that no fault has mapped it too. */
+	ASSERT_EQ(0, kvm_ioctl(self->bench.vcpu[0].fd, KVM_GET_SREGS, &sregs));
+	sregs.idt.base = SCRIPT_GPA;
+	ASSERT_EQ(0, kvm_ioctl(self->bench.vcpu[0].fd, KVM_SET_SREGS, &sregs));
 	ASSERT_EQ(KVM_EXIT_SHUTDOWN, bench_run(&self->bench, 0));
 	ASSERT_TRUE(take_log());
 	/* Its delivery reads the IDT, whose page is touched first then: it is delivered again. */
 	EXPECT_EQ(2, events("vellum_inject", "vcpu 0 vector 13 type exception error 0x0", NULL));
 	EXPECT_EQ(2, events("vellum_inject", "", NULL));
-	EXPECT_EQ(1, events("vellum_ept_fault", "gpa 0x68 read: mapped, result 0", NULL));
+	EXPECT_EQ(1, events("vellum_ept_fault", "gpa 0x40068 read: mapped, result 0", NULL));
 	EXPECT_EQ(1, events("vellum_exit", "reason TRIPLE_FAULT", NULL));
 }
 
