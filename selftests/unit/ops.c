@@ -298,8 +298,8 @@ static void change_page(struct world *w, unsigned int index, unsigned int how)
 	struct host_pte *pte = &fake_host.pte[index];
 
 	switch (how) {
-	case 0: /* nothing after all */
-		break;
+	case 0: /* nothing after all, to no page of a huge mapping either */
+		return;
 	case 1: /* moved, or swapped out and in again */
 		host_replace(index);
 		break;
