@@ -33,22 +33,28 @@
 #include <linux/vmstat.h>
 
 /*
- * A zeroed page for an EPT table; may sleep.  Charged to the VM's owner, and
- * shown as SecPageTables in /proc/meminfo and in its cgroup's statistics.
+ * A page for an EPT table; may sleep.  Charged to the VM's owner, and shown as
+ * SecPageTables in /proc/meminfo and in its cgroup's statistics.
  */
-static inline void *env_table_alloc(void)
+static inline void *env_table_get(gfp_t gfp)
 {
-	void *table = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	void *table = (void *)__get_free_page(gfp);
 
 	if (table)
 		mod_lruvec_page_state(virt_to_page(table), NR_SECONDARY_PAGETABLE, 1);
 	return table;
 }
 
+/* A zeroed one. */
+static inline void *env_table_alloc(void)
+{
+	return env_table_get(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+}
+
 /* One that is about to be filled. */
 static inline void *env_table_alloc_raw(void)
 {
-	return (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	return env_table_get(GFP_KERNEL_ACCOUNT);
 }
 
 static inline void env_table_free(void *table)
