@@ -138,12 +138,6 @@ static bool logged(FIXTURE_DATA(access) *self, const uint32_t *pages, uint32_t n
 	return !memcmp(want, self->bitmap, sizeof(want));
 }
 
-#define NEED_SWAP()								\
-	do {									\
-		if (!life_have_swap())						\
-			SKIP(return, "no swap space: testbed/machine --swap gives some"); \
-	} while (0)
-
 TEST_F(access, comes_back)
 {
 	NEED_SWAP();

@@ -87,6 +87,11 @@ const char *life_check(struct life *life, bool discarded);
 long life_swapped(const void *host, size_t bytes);
 long life_present(const void *host, size_t bytes);
 bool life_have_swap(void);
+/* In a test's body. */
+#define NEED_SWAP() do {							\
+	if (!life_have_swap())							\
+		SKIP(return, "no swap space: testbed/machine --swap gives some"); \
+} while (0)
 
 /* Writes text to a file of /proc or /sys; reads a number from one (-1: it cannot). */
 int life_tell(const char *path, const char *text);

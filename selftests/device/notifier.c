@@ -10,6 +10,7 @@
 #include <fcntl.h>
 
 #include "../../tools/lib/page.h"
+#include "life.h"
 #include "vm.h"
 
 #define PAGES		512		/* 2 MiB: a huge page */
@@ -356,25 +357,12 @@ TEST_F(notifier, forked_under_a_writer)
 	ASSERT_TRUE(writes_arrive(self));
 }
 
-static bool have_swap(void)
-{
-	char line[256];
-	FILE *file = fopen("/proc/swaps", "r");
-	int lines = 0;
-
-	while (file && fgets(line, sizeof(line), file))
-		lines++;
-	if (file)
-		fclose(file);
-	return lines > 1;
-}
-
 TEST_F(notifier, paged_out_under_a_writer)
 {
 	int lap;
 
 	NEED_MEMORY();
-	if (!have_swap())
+	if (!life_have_swap())
 		TH_LOG("there is no swap: MADV_PAGEOUT can only try");
 	for (lap = 0; lap < LAPS; lap++) {
 		ASSERT_TRUE(start_writer(self));

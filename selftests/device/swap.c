@@ -51,11 +51,6 @@ FIXTURE_TEARDOWN(swap)
 	life_close(&self->life);
 }
 
-#define NEED_SWAP() do {							\
-	if (!life_have_swap())							\
-		SKIP(return, "no swap space: testbed/machine --swap gives some"); \
-} while (0)
-
 /* Out while the guest writes; it brings back what it writes to. */
 TEST_F(swap, out_and_in_under_writers)
 {
