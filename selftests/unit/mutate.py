@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Breaks the MMU in many places, one at a time, and checks that a test notices.
+"""Breaks the MMU and the pure files of nested/ in many places, one at a time, and checks that a test notices.
 
-Each mutation is a piece of source in one function (or file) of mmu/ and what
-takes its place.  It is applied to a copy; the unit tests or the property test,
+Each mutation is a piece of source in one function (or file) of mmu/, or of nested/, and
+what takes its place.  It is applied to a copy; the unit tests or the property test,
 with fixed seeds, must then fail, or the threads under ThreadSanitizer.  A mutation that no longer applies or does
 not build is a failure of this list.  Output is TAP.
 """
@@ -21,6 +21,9 @@ UNITS = ["spte_test", "slot_test", "ring_test", "pml_test", "ept_test", "split_t
          "dirty_test", "fault_test", "host_test"]
 PROPERTY = "property"
 THREADS = "threads"
+# Of nested/: what only one of them can notice, and which.
+NESTED_UNITS = ["ept12_test"]
+EPT12 = "ept12_test"
 
 
 class Mutation:
@@ -401,6 +404,27 @@ MUTATIONS = [
              ("dirty.c", "dirty_mark", "ring && ring_is_soft_full(ring)", "false"), by=PROPERTY),
 ]
 
+# The walk of the guest hypervisor's EPT.
+MUTATIONS += [
+    Mutation(13, "a right that an upper level takes away is there",
+             ("nested/ept12.c", "ept12_translate", "path.rights &= entry;", "path.rights = entry & EPT_RWX;"),
+             by=EPT12),
+    Mutation(13, "a page is written and its D bit stays clear",
+             ("nested/ept12.c", "set_bits", "(write && i == path->n - 1 ? EPT_D : 0)", "0"), by=EPT12),
+    Mutation(13, "an access to L2's page tables is no write",
+             ("nested/ept12.c", "access_of", "access |= EPT_VIOLATION_READ | EPT_VIOLATION_WRITE;", ";"),
+             by=EPT12),
+    Mutation(13, "a leaf whose D is clear is told as dirty",
+             ("nested/ept12.c", "use_leaf", "(leaf & EPT_D) ||", "true ||"), by=EPT12),
+    Mutation(13, "a reserved bit of a large leaf's address is taken",
+             ("nested/ept12.c", "is_misconfigured", "offset_mask(level));", "0);"), by=EPT12),
+    Mutation(13, "a leaf of a level that was not offered is taken",
+             ("nested/ept12.c", "is_misconfigured", "!has_leaves(walk->cap, level) || ", ""), by=EPT12),
+    Mutation(13, "an entry that changed has its bits set all the same",
+             ("nested/ept12.c", "set_bits", "ret == -EAGAIN ? EPT12_CHANGED", "ret == -EAGAIN ? EPT12_FOUND"),
+             by=EPT12),
+]
+
 
 def replace(text, function, old, new):
     """Returns text with old replaced inside function, or None where it is not there."""
@@ -423,9 +447,9 @@ class Tree:
     def __init__(self, args):
         self.args = args
         self.dir = tempfile.mkdtemp(prefix="vellum-mutate.")
-        for name in ("include", "mmu", "platform", os.path.join("selftests", "unit")):
+        for name in ("include", "mmu", "platform", "nested", os.path.join("selftests", "unit")):
             shutil.copytree(os.path.join(TOP, name), os.path.join(self.dir, name),
-                            ignore=shutil.ignore_patterns("*.o", "*.cmd", "build", "asm"))
+                            ignore=shutil.ignore_patterns("*.o", "*.cmd", "build"))
         self.build_dir = os.path.join(self.dir, "build")
 
     def remove(self):
@@ -480,7 +504,7 @@ class Tree:
         """Applies it; returns [(path, old text)], or a sentence on what does not fit."""
         undo = []
         for name, function, old, new in mutation.edits:
-            path = os.path.join(self.dir, "mmu", name)
+            path = os.path.join(self.dir, name if "/" in name else "mmu/" + name)
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             changed = replace(text, function, old, new)
@@ -541,8 +565,8 @@ def main():
     failed = number = 0
     try:
         print("TAP version 13", flush=True)
-        error = tree.build(UNITS + [PROPERTY]) or tree.build([THREADS])
-        programs = UNITS + [PROPERTY, THREADS]
+        error = tree.build(UNITS + NESTED_UNITS + [PROPERTY]) or tree.build([THREADS])
+        programs = UNITS + NESTED_UNITS + [PROPERTY, THREADS]
         bad = error or next((why for why in map(tree.run, programs) if why), None)
         number = 1
         failed += bool(bad)
