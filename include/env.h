@@ -59,6 +59,7 @@ static inline void *env_table_alloc_raw(void)
 
 static inline void env_table_free(void *table)
 {
+	set_page_private(virt_to_page(table), 0);
 	mod_lruvec_page_state(virt_to_page(table), NR_SECONDARY_PAGETABLE, -1);
 	free_page((unsigned long)table);
 }
@@ -71,6 +72,20 @@ static inline u64 env_table_pa(const void *table)
 static inline void *env_table_va(u64 pa)
 {
 	return __va(pa);
+}
+
+/*
+ * A table may have another page of memory beside it, once and until it is freed:
+ * false where it has one already.  Any context.
+ */
+static inline bool env_table_attach(void *table, void *beside)
+{
+	return !cmpxchg(&virt_to_page(table)->private, 0, (unsigned long)beside);
+}
+
+static inline void *env_table_attached(const void *table)
+{
+	return (void *)READ_ONCE(virt_to_page(table)->private);
 }
 
 /* Zeroed memory that can be mapped into userspace page by page; may sleep. */

@@ -4,6 +4,7 @@
  * and asking what was seen.  Pure; see ept.h for which lock each function wants.
  */
 #include "mmu/arm.h"
+#include "mmu/rmap.h"
 #include "mmu/walk.h"
 
 /* rearm_leaf() for a large leaf that is not split now.  Only a write through it splits it. */
@@ -68,6 +69,8 @@ u64 ept_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch
 
 	if (written)
 		batch->flush = true;
+	if (unlikely(mmu->shadows))
+		rmap_rearm_mask(mmu, gfn, mask, batch);
 	return written;
 }
 
@@ -79,9 +82,11 @@ u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask)
 void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
 		     struct tlb_batch *batch)
 {
-	struct leaf_cursor cursor = leaf_cursor(mmu);
+	struct leaf_cursor cursor = leaf_cursor(mmu->root);
 	gfn_t gfn = start;
 
+	if (unlikely(mmu->shadows))
+		rmap_rearm_range(mmu, start, end, batch);
 	while (gfn < end) {
 		u64 *sptep = leaf_at(&cursor, gfn);
 
@@ -100,21 +105,9 @@ void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock
 	}
 }
 
-/* Was the leaf accessed?  @clear: forget it. */
-static bool age_leaf(u64 *sptep, bool clear)
-{
-	u64 old = READ_ONCE(*sptep);
-
-	do {
-		if (!spte_is_young(old))
-			return false;
-	} while (clear && !try_cmpxchg64(sptep, &old, spte_age(old)));
-	return true;
-}
-
 bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear)
 {
-	struct leaf_cursor cursor = leaf_cursor(mmu);
+	struct leaf_cursor cursor = leaf_cursor(mmu->root);
 	bool young = false;
 	gfn_t gfn = start;
 
@@ -130,5 +123,7 @@ bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear)
 		if (sptep)
 			young |= age_leaf(sptep, clear);
 	}
+	if (unlikely(mmu->shadows))
+		young |= rmap_age(mmu, start, end, clear);
 	return young;
 }

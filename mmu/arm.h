@@ -27,4 +27,16 @@ static inline bool rearm_leaf(u64 *sptep)
 	return true;
 }
 
+/* Was the leaf accessed?  @clear: forget it.  Write lock held. */
+static inline bool age_leaf(u64 *sptep, bool clear)
+{
+	u64 old = READ_ONCE(*sptep);
+
+	do {
+		if (!spte_is_young(old))
+			return false;
+	} while (clear && !try_cmpxchg64(sptep, &old, spte_age(old)));
+	return true;
+}
+
 #endif

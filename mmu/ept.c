@@ -3,6 +3,8 @@
  * The EPT's tables, and every write to an SPTE.  Pure; see ept.h for which
  * lock each function wants.
  */
+#include "mmu/rmap.h"
+#include "mmu/shadow.h"
 #include "mmu/walk.h"
 
 atomic_long_t mmu_tables_alive = ATOMIC_LONG_INIT(0);
@@ -84,7 +86,7 @@ static u64 *child_or_new(struct mmu *mmu, u64 *entryp, int level, struct table_c
 		return child_table(old);
 
 	if (unlikely(old & EPT_PS))
-		return child_by_split(mmu, entryp, level, cache);
+		return cache->no_split ? NULL : child_by_split(mmu, entryp, level, cache);
 	table = cache->table[cache->n - 1];
 	/* Publishes the zeroes in it, too: cmpxchg orders them before. */
 	if (!try_cmpxchg64(entryp, &old, spte_table(env_table_pa(table), mmu->caps.ad)))
@@ -94,10 +96,9 @@ static u64 *child_or_new(struct mmu *mmu, u64 *entryp, int level, struct table_c
 	return table;
 }
 
-/* The table at @level on the way to @gfn, made from @cache with those above it; or NULL. */
-static u64 *table_at(struct mmu *mmu, gfn_t gfn, int level, struct table_cache *cache)
+u64 *table_make(struct mmu *mmu, u64 *root, gfn_t gfn, int level, struct table_cache *cache)
 {
-	u64 *table = mmu->root;
+	u64 *table = root;
 	int at;
 
 	if (gfn > EPT_MAX_GFN)
@@ -112,7 +113,7 @@ u64 *ept_leaf(struct mmu *mmu, gfn_t gfn, struct table_cache *cache)
 	u64 *table = leaf_table(mmu, gfn);
 
 	if (unlikely(!table)) {
-		table = table_at(mmu, gfn, 1, cache);
+		table = table_make(mmu, mmu->root, gfn, 1, cache);
 		if (!table)
 			return NULL;
 	}
@@ -121,7 +122,7 @@ u64 *ept_leaf(struct mmu *mmu, gfn_t gfn, struct table_cache *cache)
 
 u64 *ept_large_leaf(struct mmu *mmu, gfn_t gfn, int level, struct table_cache *cache)
 {
-	u64 *table = table_at(mmu, gfn, level, cache);
+	u64 *table = table_make(mmu, mmu->root, gfn, level, cache);
 	u64 *entryp;
 
 	if (!table)
@@ -170,15 +171,10 @@ void ept_fill(struct mmu *mmu, u64 *leaf, const u64 *spte, unsigned int n)
 	atomic_long_add(pages, &mmu->nr_pages[0]);
 }
 
-enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch)
+enum ept_restored restore_leaf(u64 *sptep, bool write, bool fetch)
 {
-	u64 *table = leaf_table(mmu, gfn);
-	u64 *sptep, old, new;
+	u64 old = READ_ONCE(*sptep), new;
 
-	if (!table)
-		return EPT_NOT_RESTORED;
-	sptep = &table[index_at(gfn, 1)];
-	old = READ_ONCE(*sptep);
 	if (!spte_maps_page(old) || (write && !spte_may_restore_write(old)))
 		return EPT_NOT_RESTORED;
 	new = spte_restore(old, write);
@@ -190,13 +186,12 @@ enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch
 	return (new & ~old) & EPT_W ? EPT_RESTORED_WRITE : EPT_RESTORED;
 }
 
-struct zap {
-	struct mmu *mmu;
-	struct slot *slot;
-	gfn_t start;
-	gfn_t end;
-	struct tlb_batch *batch;
-};
+enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch)
+{
+	u64 *table = leaf_table(mmu, gfn);
+
+	return table ? restore_leaf(&table[index_at(gfn, 1)], write, fetch) : EPT_NOT_RESTORED;
+}
 
 /* What @old, the leaf of @n pages from @gfn on, knew of writes and the bitmap does not. */
 static void zap_record(struct zap *zap, u64 old, gfn_t gfn, u64 n)
@@ -229,6 +224,12 @@ static void zap_leaf(struct zap *zap, u64 *sptep, int level, gfn_t gfn)
 	zap->batch->flush = true;
 }
 
+static void zap_leaves(struct zap *zap, u64 *sptep, unsigned int n, int level, gfn_t gfn)
+{
+	for (; n; n--, gfn++)
+		zap_leaf(zap, sptep++, level, gfn);
+}
+
 static bool table_is_empty(const u64 *table)
 {
 	unsigned int i;
@@ -239,19 +240,30 @@ static bool table_is_empty(const u64 *table)
 	return true;
 }
 
-static void unlink_table(struct zap *zap, u64 *entryp, u64 *table)
+void table_bury(struct tlb_batch *batch, u64 *table)
 {
-	WRITE_ONCE(*entryp, 0);
-	atomic_long_dec(&zap->mmu->nr_tables);
 	/*
 	 * A CPU may walk the table by its paging-structure caches until the
 	 * flush, and a fault that restores without the lock, too.  All its
 	 * entries are 0 but the first, the chain, which is a page's physical
 	 * address: no bit but of the address is set, so it maps nothing either.
 	 */
-	WRITE_ONCE(table[0], zap->batch->dead_tables ? env_table_pa(zap->batch->dead_tables) : 0);
-	zap->batch->dead_tables = table;
-	zap->batch->flush = true;
+	WRITE_ONCE(table[0], batch->dead_tables ? env_table_pa(batch->dead_tables) : 0);
+	batch->dead_tables = table;
+	batch->flush = true;
+}
+
+static void unlink_table(struct zap *zap, u64 *entryp, u64 *table)
+{
+	u64 *beside = env_table_attached(table);
+
+	WRITE_ONCE(*entryp, 0);
+	zap->buried++;
+	table_bury(zap->batch, table);
+	if (!beside)
+		return;
+	zap->buried++;
+	table_bury(zap->batch, beside);
 }
 
 /*
@@ -262,16 +274,18 @@ static void zap_table(struct zap *zap, u64 *table, int level, gfn_t base)
 {
 	gfn_t span = EPT_LEVEL_PAGES(level);
 	unsigned int i = zap->start > base ? (zap->start - base) / span : 0;
+	unsigned int end = min_t(u64, (zap->end - base + span - 1) / span, EPT_TABLE_ENTRIES);
 
-	for (; i < EPT_TABLE_ENTRIES; i++) {
+	if (level == 1) {
+		zap->entries(zap, &table[i], end - i, level, base + i);
+		return;
+	}
+	for (; i < end; i++) {
 		gfn_t gfn = base + i * span;
-		u64 *child;
+		u64 *child = child_table(READ_ONCE(table[i]));
 
-		if (gfn >= zap->end)
-			break;
-		child = level > 1 ? child_table(READ_ONCE(table[i])) : NULL;
 		if (!child) {
-			zap_leaf(zap, &table[i], level, gfn);
+			zap->entries(zap, &table[i], 1, level, gfn);
 			continue;
 		}
 		zap_table(zap, child, level - 1, gfn);
@@ -280,12 +294,31 @@ static void zap_table(struct zap *zap, u64 *table, int level, gfn_t base)
 	}
 }
 
+void zap_tree(struct zap *zap, u64 *root)
+{
+	long before = zap->buried;
+
+	lockdep_assert_held_write(&zap->mmu->lock);
+	if (zap->start < zap->end)
+		zap_table(zap, root, EPT_LEVELS, 0);
+	atomic_long_sub(zap->buried - before, &zap->mmu->nr_tables);
+}
+
 void ept_zap(struct mmu *mmu, struct slot *slot, gfn_t start, gfn_t end, struct tlb_batch *batch)
 {
-	struct zap zap = { mmu, slot, start, end, batch };
+	struct zap zap = {
+		.mmu = mmu,
+		.slot = slot,
+		.start = start,
+		.end = end,
+		.batch = batch,
+		.entries = zap_leaves,
+	};
 
-	lockdep_assert_held_write(&mmu->lock);
-	zap_table(&zap, mmu->root, EPT_LEVELS, 0);
+	/* First: it looks at what is mapped here. */
+	if (unlikely(mmu->shadows))
+		rmap_zap(mmu, start, end, batch);
+	zap_tree(&zap, mmu->root);
 }
 
 void ept_free_dead(struct tlb_batch *batch)
@@ -304,6 +337,7 @@ void ept_destroy(struct mmu *mmu)
 
 	if (!mmu->root)
 		return;
+	shadows_destroy(mmu);
 	write_lock(&mmu->lock);
 	ept_zap(mmu, NULL, 0, EPT_MAX_GFN + 1, &batch);
 	write_unlock(&mmu->lock);

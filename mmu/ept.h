@@ -22,6 +22,7 @@
 /* Tables for one map: filled where sleeping is allowed, emptied under the lock. */
 struct table_cache {
 	unsigned int n;
+	bool no_split; /* a large leaf is not split for it */
 	void *table[EPT_LEVELS - 1];
 };
 

@@ -19,7 +19,7 @@
 static void record_permitted(struct mmu *mmu, struct slot *slot, const struct fault *fault,
 			     struct ring *ring)
 {
-	if (fault->write && mmu->kind != SPTE_AD)
+	if (fault->write && !fault->lend && mmu->kind != SPTE_AD)
 		dirty_record(slot, (fault->gpa >> PAGE_SHIFT) - slot->base, ring);
 }
 
@@ -48,7 +48,8 @@ static int map_level(const struct mmu *mmu, const struct slot *slot, const struc
 	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
 	int level = mmu->caps.level;
 
-	if (level <= 1 || slot_is_logged(slot) || (fault->fetch && mmu->caps.large_nx))
+	if (level <= 1 || slot_is_logged(slot) ||
+	    (fault->fetch && !fault->lend && mmu->caps.large_nx))
 		return 1;
 	return host_page_level(slot_hva(slot, gfn), page, slot_level(slot, gfn, level));
 }
@@ -66,6 +67,12 @@ static u64 *place(struct mmu *mmu, gfn_t gfn, int *level, struct table_cache *ta
 	return ept_leaf(mmu, gfn, tables);
 }
 
+static bool is_enough(u64 spte, const struct fault *fault)
+{
+	return fault->lend ? spte_lends(spte, fault->write) :
+			     spte_allows(spte, fault->write, fault->fetch);
+}
+
 /*
  * Installs the leaf for @page, which the host has not taken away meanwhile, at
  * its level or below.  Read lock held.
@@ -78,19 +85,20 @@ static int install(struct mmu *mmu, const struct slot *slot, const struct fault 
 	struct spte_page found = {
 		.hfn = page->hfn & -EPT_LEVEL_PAGES(level),
 		.host_writable = page->writable && !(slot->flags & KVM_MEM_READONLY),
-		.write = fault->write,
+		.write = fault->write && !fault->lend,
 		.logged = slot_is_logged(slot),
 		.large = level > 1,
 		.no_exec = level > 1 && mmu->caps.large_nx,
 	};
-	u64 spte = spte_leaf(mmu->kind, &found);
-	u64 old;
+	u64 spte, old;
 
 	if (!leaf)
 		return -ENOMEM;
 	old = READ_ONCE(*leaf);
+	found.ahead = fault->lend && !spte_maps_page(old);
+	spte = spte_leaf(mmu->kind, &found);
 	if (spte_maps_page(old)) {
-		if (spte_allows(old, fault->write, fault->fetch))
+		if (is_enough(old, fault))
 			return 0; /* another vCPU was here first */
 		if (spte_hfn(old) != found.hfn)
 			return -EAGAIN; /* about to be zapped: the host never maps two */

@@ -21,6 +21,7 @@ struct fault {
 	gpa_t gpa;
 	bool write;
 	bool fetch;
+	bool lend; /* a shadow leaf is to be made of it (shadow.h): no access of this guest's */
 	enum fault_kind kind; /* out */
 };
 

@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "mmu/host.h"
+#include "mmu/shadow.h"
 #include "mmu/walk.h"
 
 /* GFNs per hold of the lock when an invalidation zaps. */
@@ -244,6 +245,8 @@ unsigned long host_shrink(struct host *host, unsigned long max)
 
 	/* Over no address: an invalidation that meets this must flush, no fault need wait. */
 	race_start(mmu, ULONG_MAX, 0);
+	if (!gfn)
+		shadows_shrink(mmu, &batch);
 	idx = srcu_read_lock(&host->srcu);
 	slots = srcu_dereference(host->slots, &host->srcu);
 	for (i = 0; i < slots->nr && scanned < max; i++) {

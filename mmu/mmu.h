@@ -29,16 +29,19 @@ struct mmu_race {
 	unsigned long end;
 };
 
+struct shadows;
+
 struct mmu {
 	rwlock_t lock;
 	u64 *root;
 	struct mmu_caps caps;
 	enum spte_kind kind; /* of every leaf that will be mapped */
 	struct mmu_race race;
-	atomic_long_t nr_tables;
+	atomic_long_t nr_tables;		 /* shadows' and all */
 	atomic_long_t nr_pages[EPT_LEAF_LEVELS]; /* leaves that map a page, by level - 1 */
 	atomic_long_t nr_splits;		 /* large leaves that were split, ever */
 	atomic_long_t nr_mmio_tables;		 /* tables made for MMIO alone */
+	struct shadows *shadows; /* mmu/shadow.h; NULL until the guest is a hypervisor */
 };
 
 /*
@@ -68,6 +71,15 @@ static inline long mmu_mapped(const struct mmu *mmu)
 	for (level = 1; level <= EPT_LEAF_LEVELS; level++)
 		mapped += atomic_long_read(&mmu->nr_pages[level - 1]) * EPT_LEVEL_PAGES(level);
 	return mapped;
+}
+
+/*
+ * The VM has, or has had, roots beside its own that CPUs may cache translations
+ * of: a flush is of all contexts (INVEPT's global type).  Any context.
+ */
+static inline bool mmu_has_shadows(const struct mmu *mmu)
+{
+	return READ_ONCE(mmu->shadows);
 }
 
 static inline bool mmu_has_large(const struct mmu *mmu)

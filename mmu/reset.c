@@ -5,6 +5,7 @@
  */
 #include "mmu/arm.h"
 #include "mmu/dirty.h"
+#include "mmu/rmap.h"
 #include "mmu/walk.h"
 
 /* A slot that entries name, and its number; looked up when the number changes. */
@@ -29,6 +30,22 @@ static void arm_page(void *leaves, u64 page)
 	rearm_leaf((u64 *)leaves + page);
 }
 
+/* Leaves that shadows made of the same pages, and what each of them needs. */
+struct shadowed {
+	u64 *leaves;
+	struct mmu *mmu;
+	gfn_t first;
+	struct tlb_batch *batch;
+};
+
+static void arm_shadowed_page(void *to, u64 page)
+{
+	struct shadowed *run = to;
+
+	rearm_leaf(&run->leaves[page]);
+	rmap_rearm_mask(run->mmu, run->first + page, 1, run->batch);
+}
+
 /*
  * The entries that follow one of page @rel, as long as they name pages of its
  * slot whose leaves stand in one table with its own: the table is looked up
@@ -37,6 +54,7 @@ static void arm_page(void *leaves, u64 page)
 static u32 reset_run(struct mmu *mmu, const struct named_slot *named, u64 rel, struct ring *ring,
 		     u32 max)
 {
+	struct tlb_batch batch = TLB_BATCH_INIT; /* whoever resets flushes */
 	const struct slot *slot = named->slot;
 	gfn_t first = ALIGN_DOWN(slot->base + rel, EPT_TABLE_ENTRIES);
 	gfn_t end = min(first + EPT_TABLE_ENTRIES, slot->base + slot->npages);
@@ -48,7 +66,13 @@ static u32 reset_run(struct mmu *mmu, const struct named_slot *named, u64 rel, s
 	first = max(first, slot->base);
 	run.first = first - slot->base;
 	run.width = end - first;
-	return ring_take_run(ring, max, &run, arm_page, &table[index_at(first, 1)]);
+	table += index_at(first, 1);
+	if (unlikely(mmu->shadows)) {
+		struct shadowed shadowed = { table, mmu, first, &batch };
+
+		return ring_take_run(ring, max, &run, arm_shadowed_page, &shadowed);
+	}
+	return ring_take_run(ring, max, &run, arm_page, table);
 }
 
 /*

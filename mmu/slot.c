@@ -193,6 +193,7 @@ struct slots *slots_change(const struct slots *old, const struct slot *without, 
 	for (i = 0; i < slots->nr; i++) {
 		reach = max(reach, slot_hva_last(slots->by_hva[i]));
 		slots->reach[i] = reach;
+		slots->npages += slots->by_hva[i]->npages;
 	}
 	return slots;
 }

@@ -39,6 +39,7 @@ struct slot {
 struct slots {
 	u64 generation; /* differs from every other array of this VM */
 	unsigned int nr;
+	u64 npages; /* of all slots */
 	struct slot *by_id[SLOTS_MAX];
 	struct slot **by_hva; /* by ascending hva; they may overlap */
 	unsigned long *reach; /* the highest address of the slots up to this one in by_hva */

@@ -24,7 +24,7 @@ enum spte_kind {
 #define SPTE_KIND_MASK	GENMASK_ULL(53, 52)
 /* The host's page may be written: neither its mapping nor the slot is read-only. */
 #define SPTE_HOST_WRITABLE BIT_ULL(54)
-/* No page-table shadow needs this page write-protected.  (None exists yet but for nesting.) */
+/* Nor do the guest's own tables forbid it: a shadow leaf of a page that L1's EPT protects. */
 #define SPTE_MMU_WRITABLE BIT_ULL(55)
 /* SOFT: what R and X were before the access bit was taken. */
 #define SPTE_SAVED_R BIT_ULL(56)
@@ -116,6 +116,12 @@ static inline bool spte_may_restore_write(u64 spte)
 	const u64 both = SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE;
 
 	return spte_maps_page(spte) && (spte & both) == both;
+}
+
+/* A shadow leaf can be made of it that lets an access by @write through. */
+static inline bool spte_lends(u64 spte, bool write)
+{
+	return spte_maps_page(spte) && (!write || (spte & SPTE_HOST_WRITABLE));
 }
 
 /*

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Descents through the tables: for the files of mmu/ that change SPTEs, and for
- * nobody else.  Pure.  The lock held, any way, as long as a pointer is in use.
+ * nobody else.  By their root: a VM's own, a shadow's, or one of another map
+ * from GFNs that is kept in the same kind of tables (rmap.h).  Pure.  The lock
+ * held, any way, as long as a pointer is in use.
  *
  * An entry above level 1 is 0, a table, or a large leaf (EPT_PS).
  */
@@ -13,6 +15,30 @@
 /* Counted in mmu_tables_alive.  May sleep; NULL: no memory. */
 u64 *table_alloc(bool zeroed);
 void table_free(u64 *table);
+/* Frees @table, which is linked nowhere, after the batch's flush. */
+void table_bury(struct tlb_batch *batch, u64 *table);
+
+/*
+ * The table at @level on the way from @root to @gfn, made from @cache with those
+ * above it.  NULL: one is missing and @cache has no more, a large leaf is in
+ * the way and @cache is to split none, or no table can hold @gfn.  Lock held.
+ */
+u64 *table_make(struct mmu *mmu, u64 *root, gfn_t gfn, int level, struct table_cache *cache);
+
+/* Takes away what is in [start, end) of a tree of tables.  Write lock held. */
+struct zap {
+	struct mmu *mmu;
+	struct slot *slot; /* of a VM's own EPT: may be NULL */
+	gfn_t start;
+	gfn_t end;
+	struct tlb_batch *batch;
+	/* Of @n entries that stand together, at @level and from @gfn on, none is a table. */
+	void (*entries)(struct zap *zap, u64 *entryp, unsigned int n, int level, gfn_t gfn);
+	long buried; /* tables that were unlinked, and what stood beside them: it grows */
+};
+
+/* Tables below @root that become empty are added to the batch. */
+void zap_tree(struct zap *zap, u64 *root);
 
 static inline unsigned int index_at(gfn_t gfn, int level)
 {
@@ -25,10 +51,10 @@ static inline u64 *child_table(u64 entry)
 	return (entry & (EPT_R | EPT_PS)) == EPT_R ? env_table_va(entry & EPT_ADDR_MASK) : NULL;
 }
 
-/* The table at level 1 that holds the leaf of @gfn, or NULL. */
-static inline u64 *leaf_table(struct mmu *mmu, gfn_t gfn)
+/* The table at level 1 below @root that holds the leaf of @gfn, or NULL. */
+static inline u64 *leaf_table_of(u64 *root, gfn_t gfn)
 {
-	u64 *table = mmu->root;
+	u64 *table = root;
 	unsigned int shift;
 
 	if (gfn > EPT_MAX_GFN)
@@ -42,13 +68,18 @@ static inline u64 *leaf_table(struct mmu *mmu, gfn_t gfn)
 	return table;
 }
 
+static inline u64 *leaf_table(struct mmu *mmu, gfn_t gfn)
+{
+	return leaf_table_of(mmu->root, gfn);
+}
+
 /*
  * The entry at which the walk of @gfn (at most EPT_MAX_GFN) ends: one of a leaf
  * table, a large leaf, or one that is 0.  @level gets its level.
  */
-static inline u64 *walk_end(struct mmu *mmu, gfn_t gfn, int *level)
+static inline u64 *walk_end_of(u64 *root, gfn_t gfn, int *level)
 {
-	u64 *table = mmu->root, *entryp, *child;
+	u64 *table = root, *entryp, *child;
 
 	for (*level = EPT_LEVELS;; --*level) {
 		entryp = &table[index_at(gfn, *level)];
@@ -59,6 +90,11 @@ static inline u64 *walk_end(struct mmu *mmu, gfn_t gfn, int *level)
 			return entryp;
 		table = child;
 	}
+}
+
+static inline u64 *walk_end(struct mmu *mmu, gfn_t gfn, int *level)
+{
+	return walk_end_of(mmu->root, gfn, level);
 }
 
 /* The large leaf that maps @gfn, or NULL: asked where there is no leaf table. */
@@ -75,14 +111,14 @@ static inline u64 *large_leaf(struct mmu *mmu, gfn_t gfn)
 
 /* Walks along GFNs that are near each other: one descent for each leaf table. */
 struct leaf_cursor {
-	struct mmu *mmu;
+	u64 *root;
 	u64 *table;
 	gfn_t first; /* the GFN of the table's first entry; GFN_NONE: no descent yet */
 };
 
-static inline struct leaf_cursor leaf_cursor(struct mmu *mmu)
+static inline struct leaf_cursor leaf_cursor(u64 *root)
 {
-	return (struct leaf_cursor){ .mmu = mmu, .first = GFN_NONE };
+	return (struct leaf_cursor){ .root = root, .first = GFN_NONE };
 }
 
 /* The SPTE of @gfn, or NULL where no leaf table is. */
@@ -91,7 +127,7 @@ static inline u64 *leaf_at(struct leaf_cursor *cursor, gfn_t gfn)
 	gfn_t first = gfn & ~(gfn_t)(EPT_TABLE_ENTRIES - 1);
 
 	if (first != cursor->first) {
-		cursor->table = leaf_table(cursor->mmu, gfn);
+		cursor->table = leaf_table_of(cursor->root, gfn);
 		cursor->first = first;
 	}
 	return cursor->table ? &cursor->table[gfn - first] : NULL;
@@ -102,6 +138,9 @@ static inline gfn_t leaf_skip(const struct leaf_cursor *cursor)
 {
 	return cursor->first + EPT_TABLE_ENTRIES;
 }
+
+/* ept_restore() of the leaf *@sptep. */
+enum ept_restored restore_leaf(u64 *sptep, bool write, bool fetch);
 
 /*
  * Puts @table in the place of the large leaf *@entryp, with children that allow

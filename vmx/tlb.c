@@ -191,7 +191,8 @@ void tlb_flush_ept(struct vcpu *vcpu)
 		env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0);
 
 	vcpu->stats.tlb_flushes++;
-	if (vmx_caps.choice.invept == INV_ONE)
+	/* A CPU may know translations by each shadow of L1's EPTs, also by those in no use now. */
+	if (vmx_caps.choice.invept == INV_ONE && !mmu_has_shadows(mmu))
 		invept(VMX_EPT_EXTENT_CONTEXT, eptp, 0);
 	else
 		invept(VMX_EPT_EXTENT_GLOBAL, 0, 0);

@@ -36,6 +36,7 @@ static long alive;
 
 static u64 arena[ARENA_TABLES][512] __attribute__((__aligned__(4096)));
 static bool table_live[ARENA_TABLES];
+static void *table_beside[ARENA_TABLES];
 static unsigned int table_next;
 static pthread_mutex_t arena_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -129,6 +130,7 @@ void *env_table_alloc(void)
 		env_die("more than %d EPT tables", ARENA_TABLES);
 	ASAN_UNPOISON_MEMORY_REGION(arena[i], sizeof(arena[i]));
 	memset(arena[i], 0, sizeof(arena[i]));
+	table_beside[i] = NULL;
 	/* Pairs with env_table_va(): whoever has the address sees the zeroes. */
 	__atomic_store_n(&table_live[i], true, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&arena_lock);
@@ -156,6 +158,19 @@ void env_table_free(void *table)
 	__atomic_store_n(&table_live[i], false, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&arena_lock);
 	__atomic_sub_fetch(&alive, 1, __ATOMIC_RELAXED);
+}
+
+bool env_table_attach(void *table, void *beside)
+{
+	void *none = NULL;
+
+	return __atomic_compare_exchange_n(&table_beside[table_index(table)], &none, beside, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+void *env_table_attached(const void *table)
+{
+	return __atomic_load_n(&table_beside[table_index(table)], __ATOMIC_ACQUIRE);
 }
 
 u64 env_table_pa(const void *table)

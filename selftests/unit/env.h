@@ -360,6 +360,15 @@ static inline void read_unlock(rwlock_t *l)
 	pthread_rwlock_unlock(&l->lock);
 }
 
+static inline bool read_trylock(rwlock_t *l)
+{
+	env_lock_free();
+	if (pthread_rwlock_tryrdlock(&l->lock))
+		return false;
+	env_readers++;
+	return true;
+}
+
 static inline void write_lock(rwlock_t *l)
 {
 	env_lock_free();
@@ -445,6 +454,8 @@ void env_table_free(void *table);
 u64 env_table_pa(const void *table);
 void *env_table_va(u64 pa);
 bool env_table_is_live(const void *table);
+bool env_table_attach(void *table, void *beside);
+void *env_table_attached(const void *table);
 
 static inline void *env_shared_alloc(size_t bytes)
 {

@@ -18,7 +18,7 @@ import time
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 UNITS = ["spte_test", "slot_test", "ring_test", "pml_test", "ept_test", "split_test",
-         "dirty_test", "fault_test", "host_test"]
+         "dirty_test", "fault_test", "host_test", "shadow_test"]
 PROPERTY = "property"
 THREADS = "threads"
 # Of nested/: what only one of them can notice, and which.
@@ -159,19 +159,18 @@ MUTATIONS = [
               "\trecord_permitted(mmu, slot, fault, ring);\n\trestored = ept_restore("),
              ("fault.c", "mmu_restore", "restored == EPT_RESTORED_WRITE", "false"), by=THREADS),
     Mutation(10, "restoring overwrites what changed meanwhile",
-             ("ept.c", "ept_restore", "new == old || !try_cmpxchg64(sptep, &old, new)",
+             ("ept.c", "restore_leaf", "new == old || !try_cmpxchg64(sptep, &old, new)",
               "new == old"),
-             ("ept.c", "ept_restore", "\treturn (new & ~old)",
+             ("ept.c", "restore_leaf", "\treturn (new & ~old)",
               "\tWRITE_ONCE(*sptep, new);\n\treturn (new & ~old)"), by=PROPERTY),
     Mutation(2, "a table is freed while a fault walks it without the lock",
-             ("ept.c", "unlink_table", "\tzap->batch->dead_tables = table;\n",
+             ("ept.c", "table_bury", "\tbatch->dead_tables = table;\n",
               "\ttable_free(table);\n"), by=THREADS),
     Mutation(1, "W is given without a record",
              ("fault.c", "fault_map", "\t\t\trecord_permitted(mmu, slot, fault, ring);\n", ""),
              by=PROPERTY),
     Mutation(3, "a read is recorded",
-             ("fault.c", "record_permitted", "fault->write && mmu->kind != SPTE_AD",
-              "mmu->kind != SPTE_AD"), by=PROPERTY),
+             ("fault.c", "record_permitted", "fault->write && !fault->lend", "!fault->lend"), by=PROPERTY),
     Mutation(9, "a slot that goes still maps pages",
              ("fault.c", "mmu_fault", "READ_ONCE(slot->dying)", "false")),
     Mutation(9, "an MMIO entry of other slots is believed",
@@ -203,7 +202,7 @@ MUTATIONS = [
     Mutation(9, "tables for MMIO are not counted",
              ("fault.c", "fault_mmio", "\tatomic_long_add(made, &mmu->nr_mmio_tables);\n", "")),
     Mutation(10, "W comes back where the host forbids it",
-             ("ept.c", "ept_restore", "(write && !spte_may_restore_write(old))", "false")),
+             ("ept.c", "restore_leaf", "(write && !spte_may_restore_write(old))", "false")),
     Mutation(1, "a zap does not record D where D is scanned",
              ("ept.c", "zap_record", "slot_set_dirty(slot, gfn - slot->base);", ";"), by=PROPERTY),
     Mutation(10, "a zap does not tell the host",
@@ -215,17 +214,16 @@ MUTATIONS = [
              ("ept.c", "zap_leaf", "\told = xchg(sptep, 0);\n",
               "\told = READ_ONCE(*sptep);\n\tWRITE_ONCE(*sptep, 0);\n"), by=PROPERTY),
     Mutation(1, "ageing loses a D that is set meanwhile",
-             ("arm.c", "age_leaf", "while (clear && !try_cmpxchg64(sptep, &old, spte_age(old)));",
+             ("arm.h", "age_leaf", "while (clear && !try_cmpxchg64(sptep, &old, spte_age(old)));",
               "while (0);\n\tif (clear)\n\t\tWRITE_ONCE(*sptep, spte_age(old));"),
              by=PROPERTY),
     Mutation(10, "a zap stops a page early",
-             ("ept.c", "ept_zap", "{ mmu, slot, start, end, batch }",
-              "{ mmu, slot, start, end - 1, batch }")),
+             ("ept.c", "ept_zap", ".end = end,", ".end = end - 1,")),
     Mutation(2, "a table is freed before the flush",
-             ("ept.c", "unlink_table",
-              "\tWRITE_ONCE(table[0], zap->batch->dead_tables ? "
-              "env_table_pa(zap->batch->dead_tables) : 0);\n"
-              "\tzap->batch->dead_tables = table;\n", "\ttable_free(table);\n"), by=PROPERTY),
+             ("ept.c", "table_bury",
+              "\tWRITE_ONCE(table[0], batch->dead_tables ? "
+              "env_table_pa(batch->dead_tables) : 0);\n"
+              "\tbatch->dead_tables = table;\n", "\ttable_free(table);\n"), by=PROPERTY),
     Mutation(2, "a table that is not empty is freed",
              ("ept.c", "zap_table", "if (table_is_empty(child))", "if (true)"), by=PROPERTY),
     Mutation(9, "a table that another vCPU linked is replaced",
@@ -237,7 +235,7 @@ MUTATIONS = [
     Mutation(9, "a large leaf takes the place of a table",
              ("ept.c", "ept_set", "(level > 1 && child_table(old)) || ", "")),
     Mutation(11, "what is logged is mapped large",
-             ("fault.c", "map_level", "slot_is_logged(slot) || ", ""), by=PROPERTY),
+             ("fault.c", "map_level", "slot_is_logged(slot) ||\n", "\n"), by=PROPERTY),
     Mutation(11, "a large leaf that cannot be split stays writable",
              ("arm.c", "ept_rearm_range", "\t\t\t\tprotect_large(large_leaf(mmu, gfn));\n",
               "\t\t\t\t;\n"), by=PROPERTY),
