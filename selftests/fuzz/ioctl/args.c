@@ -9,8 +9,6 @@
 
 #include "fuzz.h"
 
-#define RFLAGS_IF	(1UL << 9)
-
 /* Values at which something changes. */
 uint64_t odd_number(struct rng *rng)
 {
@@ -65,13 +63,17 @@ void tame_sregs(void *arg)
 	((struct kvm_sregs *)arg)->idt.limit = 0;
 }
 
+static char *readonly_of(const struct thread *t)
+{
+	return worlds[t->index].base + READONLY_AT;
+}
+
 unsigned long place(struct thread *t, void *arg, size_t size)
 {
 	static const unsigned long bad[] = {
 		0, 8, 0xffff888000001000UL, 0x800000000000UL, -8UL, 0x7ffffffff000UL,
 	};
 	char *end = t->scratch + SCRATCH_SIZE;
-	char *readonly = worlds[t->index].base + READONLY_AT;
 	uint32_t how = rng_below(&t->rng, 160);
 
 	if (how > 6 || !size)
@@ -87,7 +89,7 @@ unsigned long place(struct thread *t, void *arg, size_t size)
 		memmove((char *)arg + 1, arg, size);
 		return (unsigned long)arg + 1;
 	case 3:
-		return (unsigned long)readonly;
+		return (unsigned long)readonly_of(t);
 	case 4: /* nothing is mapped there */
 		return (unsigned long)end;
 	default:
@@ -130,6 +132,7 @@ unsigned long arg_state(struct thread *t, struct world *w, int v, const struct c
 	struct rng *rng = &t->rng;
 	uint32_t how = rng_below(rng, 20);
 	size_t size = state_size(call), i;
+	unsigned long at;
 	int fd = call->on == ON_VCPU ? w->vcpu[v] : call->on == ON_VM ? w->vm : device;
 
 	memset(t->scratch, how ? 0 : 0xa5, size);
@@ -142,9 +145,30 @@ unsigned long arg_state(struct thread *t, struct world *w, int v, const struct c
 			*(uint64_t *)(t->scratch + i) = one_in(rng, 2) ? 0 : odd_number(rng);
 	if (how > 13)
 		mutate(rng, t->scratch, size);
-	if (call->tame)
-		call->tame(t->scratch);
-	return place(t, t->scratch, size);
+	if (!call->tame)
+		return place(t, t->scratch, size);
+	call->tame(t->scratch);
+	at = place(t, t->scratch, size);
+	/* There stand zeros, and among them IF. */
+	return at == (unsigned long)readonly_of(t) ? (unsigned long)t->scratch : at;
+}
+
+/* With the next KVM_RUN, by the run page: registers out, and what the last one left there in. */
+void sync_regs(struct thread *t, struct kvm_run *run)
+{
+	struct kvm_sync_regs *regs = &run->s.regs;
+	struct rng *rng = &t->rng;
+
+	/* The guest may have the page as memory of its own: nothing in there is left to it. */
+	run->kvm_valid_regs = one_in(rng, 3) ? rng_below(rng, 8) : 0;
+	run->kvm_dirty_regs = 0;
+	if (!one_in(rng, 12))
+		return;
+	if (one_in(rng, 3))
+		mutate(rng, regs, sizeof(*regs));
+	tame_regs(&regs->regs);
+	tame_sregs(&regs->sregs);
+	run->kvm_dirty_regs = one_in(rng, 20) ? odd_number(rng) : rng_below(rng, 8);
 }
 
 unsigned long arg_cap(struct thread *t, struct world *w, int v, const struct call *call)

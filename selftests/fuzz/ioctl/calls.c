@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 
 #define ALWAYS	0
 #define NOBODY	-1
+
+#define SPIN_RUNS	5
 
 #define DEVICE(NAME, CAP, WEIGHT, ARG)	{ #NAME, NAME, ON_DEVICE, CAP, WEIGHT, ARG, 0, NULL }
 #define VM(NAME, CAP, WEIGHT, ARG)	{ #NAME " (VM)", NAME, ON_VM, CAP, WEIGHT, ARG, 0, NULL }
@@ -172,6 +175,7 @@ long do_call(struct thread *t, const struct call *call, int fd, unsigned long ar
 {
 	long ret;
 
+	t->kicked = false;
 	t->in_guest = call->nr == KVM_RUN;
 	if (t->fail_nth >= 0 && one_in(&t->rng, 5)) {
 		ret = failing_ioctl(t, call, fd, arg);
@@ -224,6 +228,42 @@ static void stats_read(struct thread *t, int fd)
 		abort();
 }
 
+/* The vCPU would go on at once, and no interrupt of its own could stop it. */
+static bool holds_interrupts(int fd)
+{
+	struct kvm_regs regs;
+	struct kvm_mp_state mp;
+
+	return !ioctl(fd, KVM_GET_REGS, &regs) && !(regs.rflags & RFLAGS_IF) &&
+	       !ioctl(fd, KVM_GET_MP_STATE, &mp) && mp.mp_state == KVM_MP_STATE_RUNNABLE;
+}
+
+/*
+ * A run that had to be ended, with IF clear: one that only was on its way to a HLT
+ * gets there in the next. One that never does would have stopped the machine, but
+ * for the module's slices.
+ */
+static void watch_for_spin(struct thread *t, int fd, struct kvm_run *run)
+{
+	struct kvm_regs regs;
+	unsigned int runs;
+	int ret;
+
+	for (runs = 0; runs < SPIN_RUNS; runs++) {
+		if (!holds_interrupts(fd))
+			return;
+		run->immediate_exit = 0;
+		t->in_guest = true;
+		ret = ioctl(fd, KVM_RUN, 0);
+		t->in_guest = false;
+		if (ret >= 0 || errno != EINTR)
+			return;
+	}
+	t->spun++;
+	if (!ioctl(fd, KVM_GET_REGS, &regs))
+		printf("# a guest spins with IF clear, rip %#llx\n", regs.rip);
+}
+
 void random_call(struct thread *t)
 {
 	struct world *w = &worlds[one_in(&t->rng, 3) ? rng_below(&t->rng, nr_threads) : t->index];
@@ -239,10 +279,13 @@ void random_call(struct thread *t)
 		if (one_in(&t->rng, 3))
 			program_start(t, w, v);
 		world_run(w, v)->immediate_exit = one_in(&t->rng, 6);
+		sync_regs(t, world_run(w, v));
 	}
 	arg = call->arg(t, w, v, call);
 	fd = on == ON_DEVICE ? device : on == ON_VM ? w->vm : w->vcpu[v];
 	ret = do_call(t, call, fd, arg);
+	if (call->nr == KVM_RUN && ret == -EINTR && t->kicked)
+		watch_for_spin(t, fd, world_run(w, v));
 	if (ret >= 0 && gives_fd(call)) {
 		if (call->nr == KVM_GET_STATS_FD)
 			stats_read(t, ret);

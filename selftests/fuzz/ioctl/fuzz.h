@@ -27,6 +27,7 @@
 #define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
 #define ERRNOS		135		/* more than any errno */
 #define CALLS_MAX	128
+#define RFLAGS_IF	(1UL << 9)
 
 /* A world's memory, from its base on. What lies between is never mapped. */
 #define WORLD_BASE	0x100000000000UL	/* of world 0 */
@@ -76,12 +77,13 @@ struct thread {
 	char *scratch;
 	_Atomic uint64_t made;		/* calls so far; the kicker watches it */
 	_Atomic bool in_guest;		/* in KVM_RUN, which a guest may never end */
+	_Atomic bool kicked;		/* and so it was */
+	uint64_t spun;			/* guests that spun with IF clear */
 	uint32_t tally[CALLS_MAX][ERRNOS]; /* [call][errno], errno 0: it succeeded */
 	int fail_nth;			/* /proc/thread-self/fail-nth, or -1 */
 	uint64_t failures_asked, failures_made;
 	uint64_t ticks;
 	uint64_t stats_read, worlds, children, children_refused;
-	char complaint[160];		/* what was wrong, or "" */
 };
 
 struct call;
@@ -142,6 +144,7 @@ unsigned long arg_msi(struct thread *t, struct world *w, int v, const struct cal
 unsigned long arg_mce(struct thread *t, struct world *w, int v, const struct call *call);
 void tame_regs(void *arg);
 void tame_sregs(void *arg);
+void sync_regs(struct thread *t, struct kvm_run *run);
 
 /* An argument at a random place: mostly as it stands, else moved or a bad pointer. */
 unsigned long place(struct thread *t, void *arg, size_t size);

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Small random guests. In the emulated machine a guest that spins with IF clear
- * holds the host's interrupts back, so none may: no program clears IF, no IDT
- * has a gate (an exception ends in a triple fault), and what has no program is
- * full of HLT.
+ * holds the host's interrupts back, so none should: no program clears IF, no IDT
+ * has a gate (an exception ends in a triple fault; after an INIT the vectors of
+ * real mode lead to a HLT), and what has no program is full of HLT. Where registers
+ * may be zeros, IF with them, no program begins: at offset 0 of what is mapped.
  */
 #include <string.h>
 
 #include "fuzz.h"
 
 #define PROGRAM_BYTES	128
+#define PROGRAM_AT(v)	(((v) + 1) * 0x1000UL)	/* in the code, and before TABLES_AT */
 #define STACK_AT	0x9000UL
-#define RFLAGS_IF	(1UL << 9)
 
 struct piece {
 	unsigned char size;
@@ -54,20 +55,39 @@ static const struct piece pieces[] = {
 
 #define NR_PIECES	(ARRAY_SIZE(pieces))
 
-/* CLI, POPF, IRET and SYSRET could clear IF. */
-static unsigned char harmless(unsigned char byte)
+/*
+ * CLI, POPF and IRET; SYSCALL (by its mask), SYSRET and SYSENTER; and the group of LIDT,
+ * behind which exceptions might find a gate.
+ */
+static bool may_clear_if(unsigned char before, unsigned char byte)
 {
-	return byte == 0xfa || byte == 0x9d || byte == 0xcf || byte == 0x07 ? 0x90 : byte;
+	static const unsigned char second[] = { 0x01, 0x05, 0x07, 0x34 };
+
+	if (byte == 0xfa || byte == 0x9d || byte == 0xcf)
+		return true;
+	return before == 0x0f && memchr(second, byte, sizeof(second));
+}
+
+static void write_garbage(struct rng *rng, unsigned char *program, unsigned int size)
+{
+	unsigned char before = 0x90;
+	unsigned int i;
+
+	for (i = 0; i < size; i++) {
+		program[i] = rng_next(rng);
+		if (may_clear_if(before, program[i]))
+			program[i] = 0x90;
+		before = program[i];
+	}
 }
 
 static void write_program(struct rng *rng, unsigned char *program, bool may_spin)
 {
 	const struct piece *piece;
-	unsigned int at = 0, i;
+	unsigned int at = 0;
 
-	if (one_in(rng, 5)) { /* garbage */
-		for (i = 0; i < PROGRAM_BYTES - 2; i++)
-			program[i] = harmless(rng_next(rng));
+	if (one_in(rng, 5)) {
+		write_garbage(rng, program, PROGRAM_BYTES - 2);
 	} else {
 		while (at + sizeof(piece->bytes) < PROGRAM_BYTES - 2) {
 			piece = &pieces[rng_below(rng, NR_PIECES)];
@@ -126,25 +146,23 @@ static void set_mode(struct kvm_sregs *s, enum guest_mode mode, unsigned int rin
 	s->idt.base = 0;
 }
 
-void program_start(struct thread *t, struct world *w, int v)
+static bool start_mode(struct thread *t, int fd, enum guest_mode mode, unsigned int ring)
 {
 	struct kvm_sregs *sregs = (void *)t->scratch;
-	struct kvm_regs *regs = (void *)t->scratch;
-	enum guest_mode mode = rng_below(&t->rng, MODES);
-	unsigned int ring = mode != REAL && one_in(&t->rng, 2) ? 3 : 0;
-	unsigned char program[PROGRAM_BYTES];
-	int fd = w->vcpu[v];
 
-	if (fd < 0)
-		return;
-	write_program(&t->rng, program, one_in(&t->rng, 40));
-	memcpy(w->base + CODE_AT + v * 0x1000, program, sizeof(program));
 	if (do_ioctl(t, KVM_GET_SREGS, ON_VCPU, fd, (unsigned long)sregs))
-		return;
+		return false;
 	set_mode(sregs, mode, ring);
 	do_ioctl(t, KVM_SET_SREGS, ON_VCPU, fd, (unsigned long)sregs);
+	return true;
+}
+
+static void start_regs(struct thread *t, int fd, uint64_t at, enum guest_mode mode)
+{
+	struct kvm_regs *regs = (void *)t->scratch;
+
 	memset(regs, 0, sizeof(*regs));
-	regs->rip = v * 0x1000 + (mode == REAL ? 0 : FUZZ_CODE_GPA);
+	regs->rip = at + (mode == REAL ? 0 : FUZZ_CODE_GPA);
 	regs->rflags = 2 | RFLAGS_IF;
 	regs->rsp = mode == REAL ? 0x9000 : FUZZ_CODE_GPA + STACK_AT;
 	regs->rcx = one_in(&t->rng, 8) ? odd_number(&t->rng) : rng_below(&t->rng, 200);
@@ -153,4 +171,19 @@ void program_start(struct thread *t, struct world *w, int v)
 	regs->rdi = FUZZ_DATA_GPA + rng_below(&t->rng, 1024) * PAGE_SIZE;
 	regs->rsi = FUZZ_DATA_GPA + rng_below(&t->rng, 1024 * PAGE_SIZE);
 	do_ioctl(t, KVM_SET_REGS, ON_VCPU, fd, (unsigned long)regs);
+}
+
+void program_start(struct thread *t, struct world *w, int v)
+{
+	enum guest_mode mode = rng_below(&t->rng, MODES);
+	unsigned int ring = mode != REAL && one_in(&t->rng, 2) ? 3 : 0;
+	unsigned char program[PROGRAM_BYTES];
+	int fd = w->vcpu[v];
+
+	if (fd < 0)
+		return;
+	write_program(&t->rng, program, one_in(&t->rng, 40));
+	memcpy(w->base + CODE_AT + PROGRAM_AT(v), program, sizeof(program));
+	if (start_mode(t, fd, mode, ring))
+		start_regs(t, fd, PROGRAM_AT(v), mode);
 }

@@ -115,8 +115,10 @@ static void kick_until_done(void)
 	while (running) {
 		usleep(KICK_US);
 		for (i = 0; i < nr_threads; i++) {
-			if (threads[i].in_guest && seen[i] == threads[i].made)
+			if (threads[i].in_guest && seen[i] == threads[i].made) {
+				threads[i].kicked = true;
 				pthread_kill(threads[i].id, SIGUSR1);
+			}
 			seen[i] = threads[i].made;
 		}
 	}
@@ -275,7 +277,7 @@ static void judge_calls(void)
 static void judge_threads(void)
 {
 	uint64_t worlds_made = 0, children = 0, refused = 0, asked = 0, made = 0, stats = 0;
-	uint64_t ticks = 0;
+	uint64_t ticks = 0, spun = 0;
 	unsigned int i;
 
 	for (i = 0; i < nr_threads; i++) {
@@ -285,6 +287,7 @@ static void judge_threads(void)
 		asked += threads[i].failures_asked;
 		made += threads[i].failures_made;
 		stats += threads[i].stats_read;
+		spun += threads[i].spun;
 		if (threads[i].ticks > ticks)
 			ticks = threads[i].ticks;
 	}
@@ -299,6 +302,7 @@ static void judge_threads(void)
 	verdict(threads[0].fail_nth < 0 || made, "allocations failed where the kernel offers it");
 	verdict(children && refused == children, "a child's calls were refused with EIO");
 	verdict(stats, "statistics could be read");
+	verdict(!spun, "no guest spun with interrupts disabled");
 }
 
 static int start_threads(uint64_t seed)

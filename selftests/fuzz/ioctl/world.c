@@ -68,6 +68,19 @@ static void write_tables(char *at)
 			entry[i] |= 4;
 }
 
+/*
+ * The interrupt vectors of real mode, which a vCPU has after an INIT: to the HLTs behind
+ * them. Nobody writes to that page, so no guest goes round in exceptions.
+ */
+static void write_vectors(uint32_t *low)
+{
+	unsigned int i;
+
+	for (i = 0; i < 256; i++)
+		low[i] = 0x400;
+	mprotect(low, PAGE_SIZE, PROT_READ);
+}
+
 void world_map(struct world *w, unsigned int index)
 {
 	int rw = PROT_READ | PROT_WRITE, v;
@@ -83,6 +96,7 @@ void world_map(struct world *w, unsigned int index)
 	}
 	/* Wherever a guest strays to, it halts. */
 	memset(map_at(w->base + LOW_AT, LOW_SIZE, rw, ANONYMOUS, -1), HLT, LOW_SIZE);
+	write_vectors((uint32_t *)(w->base + LOW_AT));
 	memset(map_at(w->base + CODE_AT, CODE_SIZE, rw, ANONYMOUS, -1), HLT, CODE_SIZE);
 	write_tables(w->base + CODE_AT + TABLES_AT);
 	map_data(w);
