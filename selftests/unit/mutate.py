@@ -22,8 +22,8 @@ UNITS = ["spte_test", "slot_test", "ring_test", "pml_test", "ept_test", "split_t
 PROPERTY = "property"
 THREADS = "threads"
 # Of nested/: what only one of them can notice, and which.
-NESTED_UNITS = ["ept12_test"]
-EPT12 = "ept12_test"
+NESTED_UNITS = ["ept12_test", "check_test", "check_guest_test", "caps_test"]
+EPT12, CHECK, CHECK_GUEST, CAPS = NESTED_UNITS
 
 
 class Mutation:
@@ -423,6 +423,39 @@ MUTATIONS += [
              by=EPT12),
 ]
 
+# VM entry's checks, and what a guest hypervisor is offered.  That no check can be left out
+# was seen with each of them; these stand for the kinds.
+MUTATIONS += [
+    Mutation(0, "a control that was not offered is taken",
+             ("nested/caps.h", "nested_allows", " && !(controls & ~(cap >> 32))", ""), by=CHECK),
+    Mutation(0, "the end of an MSR area is not looked at",
+             ("nested/check.c", "is_msr_area",
+              " &&\n\t       fits(gpa + (u64)count * 16 - 1, c->maxphyaddr)", ""), by=CHECK),
+    Mutation(0, "a host selector may have an RPL",
+             ("nested/check.c", "check_host_segments", "any & SELECTOR_RPL_TI", "any & SELECTOR_TI"),
+             by=CHECK),
+    Mutation(0, "secondary controls count that are switched off",
+             ("nested/bits.h", "secondary_of", "has_primary(v, CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)",
+              "true"), by=CHECK),
+    Mutation(0, "memory type 3 is one",
+             ("nested/bits.h", "is_pat", "0x0202020202020202ull", "0x0002020202020202ull"), by=CHECK),
+    Mutation(0, "any guest may be in real mode",
+             ("nested/check_guest.c", "check_control_registers", "if (is_unrestricted(v))", "if (true)"),
+             by=CHECK_GUEST),
+    Mutation(0, "a segment may be larger than its granularity says",
+             ("nested/check_guest.c", "is_plain", "!(s->limit >> 20)", "true"), by=CHECK_GUEST),
+    Mutation(0, "an NMI is injected in the shadow of STI",
+             ("nested/check_guest.c", "check_interruptibility", "if (sti) {", "if (false) {"),
+             by=CHECK_GUEST),
+    Mutation(0, "an entry that fails for its link pointer does not say so",
+             ("nested/check_guest.c", "check_link_pointer",
+              "\t*qualification = ENTRY_FAIL_VMCS_LINK_PTR;\n", ""), by=CHECK_GUEST),
+    Mutation(0, "userspace adds a control",
+             ("nested/caps.c", "may_set", " && !(value >> 32 & ~(offer >> 32))", ""), by=CAPS),
+    Mutation(0, "a control is offered that the CPU lacks",
+             ("nested/caps.c", "may_be_set", "return host >> 32;", "return ~0u;"), by=CAPS),
+]
+
 
 def replace(text, function, old, new):
     """Returns text with old replaced inside function, or None where it is not there."""
@@ -578,8 +611,8 @@ def main():
             failed += not noticed
             for line in why.splitlines():
                 print("# " + line)
-            print("%sok %d - mutate: invariant %d, %s" %
-                  ("" if noticed else "not ", number, mutation.invariant, mutation.what),
+            held = "invariant %d, " % mutation.invariant if mutation.invariant else ""
+            print("%sok %d - mutate: %s%s" % ("" if noticed else "not ", number, held, mutation.what),
                   flush=True)
     finally:
         tree.remove()

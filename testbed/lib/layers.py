@@ -15,7 +15,8 @@ import sys
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 PURE = {f'mmu/{name}.{end}' for name in ('spte', 'iter', 'ept', 'dirty', 'pml', 'ring', 'tracker',
                                          'slot') for end in 'ch'}
-PURE |= {f'nested/{name}.{end}' for name in ('vmcs12', 'ept12', 'check', 'caps', 'wants') for end in 'ch'}
+PURE |= {f'nested/{name}.{end}' for name in ('vmcs12', 'ept12', 'caps', 'bits', 'check',
+                                            'check_guest', 'pf') for end in 'ch'}
 # Constants of the CPU's, and nothing else.
 CONSTANTS = {'asm/msr-index.h', 'asm/processor-flags.h'}
 

@@ -19,6 +19,8 @@
 #define MSR_SMI_COUNT		   0x34
 #define MSR_IA32_FEAT_CTL	   0x3a
 #define MSR_IA32_TSC_ADJUST	   0x3b
+#define MSR_IA32_SMM_MONITOR_CTL   0x9b
+#define MSR_IA32_SMBASE		   0x9e
 #define MSR_IA32_UCODE_WRITE	   0x79
 #define MSR_IA32_UCODE_REV	   0x8b
 #define MSR_P6_PERFCTR0		   0xc1
@@ -52,6 +54,24 @@
 #define MSR_PP0_ENERGY_STATUS	   0x639
 #define MSR_PP1_ENERGY_STATUS	   0x641
 #define MSR_IA32_TSC_DEADLINE	   0x6e0
+#define MSR_IA32_VMX_BASIC	       0x480
+#define MSR_IA32_VMX_PINBASED_CTLS       0x481
+#define MSR_IA32_VMX_PROCBASED_CTLS      0x482
+#define MSR_IA32_VMX_EXIT_CTLS	       0x483
+#define MSR_IA32_VMX_ENTRY_CTLS	       0x484
+#define MSR_IA32_VMX_MISC	       0x485
+#define MSR_IA32_VMX_CR0_FIXED0	       0x486
+#define MSR_IA32_VMX_CR0_FIXED1	       0x487
+#define MSR_IA32_VMX_CR4_FIXED0	       0x488
+#define MSR_IA32_VMX_CR4_FIXED1	       0x489
+#define MSR_IA32_VMX_VMCS_ENUM	       0x48a
+#define MSR_IA32_VMX_PROCBASED_CTLS2     0x48b
+#define MSR_IA32_VMX_EPT_VPID_CAP	       0x48c
+#define MSR_IA32_VMX_TRUE_PINBASED_CTLS  0x48d
+#define MSR_IA32_VMX_TRUE_PROCBASED_CTLS 0x48e
+#define MSR_IA32_VMX_TRUE_EXIT_CTLS      0x48f
+#define MSR_IA32_VMX_TRUE_ENTRY_CTLS     0x490
+#define MSR_IA32_VMX_VMFUNC	       0x491
 #define MSR_EFER		   0xc0000080
 #define MSR_STAR		   0xc0000081
 #define MSR_LSTAR		   0xc0000082
@@ -61,6 +81,13 @@
 #define MSR_GS_BASE		   0xc0000101
 #define MSR_KERNEL_GS_BASE	   0xc0000102
 #define MSR_TSC_AUX		   0xc0000103
+
+/* IA32_VMX_BASIC */
+#define VMX_BASIC_VMCS_SIZE_SHIFT 32
+#define VMX_BASIC_MEM_TYPE_SHIFT  50
+#define VMX_BASIC_MEM_TYPE_WB	  6ull
+#define VMX_BASIC_INOUT		  (1ull << 54)
+#define VMX_BASIC_TRUE_CTLS	  (1ull << 55)
 
 #define FEAT_CTL_LOCKED			      (1ull << 0)
 #define MSR_MISC_FEATURES_ENABLES_CPUID_FAULT (1ull << 0)
