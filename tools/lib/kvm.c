@@ -3,13 +3,19 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/major.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "kvm.h"
+
+/* KVM's number among the misc devices (include/linux/miscdevice.h); vellum's is dynamic. */
+#define KVM_MINOR 232
 
 int kvm_ioctl(int fd, unsigned long request, void *arg)
 {
@@ -25,9 +31,13 @@ const char *kvm_device(void)
 	return name && *name ? name : DEFAULT_DEVICE;
 }
 
+/* By its number: either name may be a link to the other's device. */
 bool kvm_device_is_kvm(void)
 {
-	return !strcmp(kvm_device(), "/dev/kvm");
+	struct stat st;
+
+	return !stat(kvm_device(), &st) && S_ISCHR(st.st_mode) &&
+	       st.st_rdev == makedev(MISC_MAJOR, KVM_MINOR);
 }
 
 int kvm_open(void)

@@ -48,6 +48,7 @@ int kvm_ioctl(int fd, unsigned long request, void *arg);
 
 /* The device that VELLUM_DEV names, or /dev/vellum. */
 const char *kvm_device(void);
+/* It is KVM's own, under whatever name; false if there is none. */
 bool kvm_device_is_kvm(void);
 int kvm_open(void);
 
