@@ -16,7 +16,8 @@ and one of
     programs  files that match these patterns
     list      a list such as selftests/conformance/list, which names every program
               there is; lines for other cpus and mem than the job's are passed
-              over; "directory" is a command that prints where the programs are
+              over, and if its matrix has a model all that are not marked for such;
+              "directory" is a command that prints where the programs are
     script    a script for the guest's shell
   args      arguments for each program
   limit     guest seconds for each program (40)
@@ -118,10 +119,15 @@ class Job:
         """The program of one line of a list; None if it is for another machine."""
         test, how = words[:2]
         path, label = os.path.join(directory, test), test.replace('/', '.')
+        cpus, mem, model = (self.values.get(k) for k in ('cpus', 'mem', 'model'))
         if how in ('skip', 'fail'): # told once
-            here = (self.values['cpus'], self.values['mem']) == ('1', '512')
+            here = (cpus, mem, model) == ('1', '512', None)
             return Program(label, path, test, **{how: ' '.join(words[2:])}) if here else None
-        if self.values['cpus'] not in how.split(',') or self.values['mem'] != words[2]:
+        if model: # one machine for all rows that are marked
+            wanted = cpus + '+' in how.split(',') and int(words[2]) <= int(mem)
+        else:
+            wanted = cpus in how.replace('+', '').split(',') and words[2] == mem
+        if not wanted:
             return None
         return Program('_'.join([label] + words[3:]), path, test, words[3:], must_run=True)
 
