@@ -181,7 +181,7 @@ void world_collect(struct world *w, struct vcpu *v, u32 max)
 {
 	for (; max && v->fetch != v->ring.head; max--, v->fetch++) {
 		struct kvm_dirty_gfn *entry = &v->ring.entries[v->fetch % RING_SIZE];
-		const struct shadow *was = &v->shadow[v->fetch % RING_SIZE];
+		const struct pushed *was = &v->pushed[v->fetch % RING_SIZE];
 
 		if (w->hostile && !w->rnd(8))
 			scribble(w, v);
@@ -207,7 +207,7 @@ static u32 harvested(const struct vcpu *v)
 static void account_reset(struct world *w, struct vcpu *v, u32 from, u32 to)
 {
 	for (; from != to; from++) {
-		const struct shadow *was = &v->shadow[from % RING_SIZE];
+		const struct pushed *was = &v->pushed[from % RING_SIZE];
 		struct oslot *os = by_serial(w, was->serial);
 
 		w->stats.given_back++;

@@ -477,6 +477,49 @@ static void op_trouble(struct world *w)
 	w->injected = false;
 }
 
+static void op_l2_access(struct world *w)
+{
+	struct vcpu *v = pick_vcpu(w);
+
+	world_trace(w, "L2 access", v - w->vcpu, 0, 0);
+	l2_access(w, v, w->rnd(5) < 3 ? CPU_WRITE : w->rnd(2) ? CPU_READ : CPU_FETCH);
+}
+
+/* What L2 has written is harvested, and written again. */
+static void op_l2_sweep(struct world *w)
+{
+	struct vcpu *v = pick_vcpu(w);
+	struct oslot *os = pick_logged(w);
+	unsigned int i;
+
+	world_trace(w, "L2 sweep", v - w->vcpu, 0, 0);
+	l2_sweep(w, v);
+	if (!os || !w->nested || w->rnd(2))
+		return;
+	world_get(w, os);
+	if (w->manual)
+		world_clear(w, os);
+	for (i = 0; w->ring && i < NR_VCPUS; i++)
+		world_collect(w, &w->vcpu[i], RING_SIZE);
+	if (w->ring)
+		world_reset(w);
+	l2_sweep(w, v);
+}
+
+static void op_l1_change(struct world *w)
+{
+	world_trace(w, "L1 change", 0, 0, 0);
+	l1_change(w);
+}
+
+static void op_invept(struct world *w)
+{
+	unsigned int e = w->rnd(3) ? w->rnd(NR_EPTS) : NR_EPTS;
+
+	world_trace(w, "INVEPT", e, 0, 0);
+	l1_invept(w, e);
+}
+
 static const struct {
 	void (*run)(struct world *w);
 	unsigned int weight;
@@ -488,6 +531,7 @@ static const struct {
 	{ op_trouble, 20 },   { op_host_write, 20 },  { op_lazy, 6 },	     { oracle_audit, 1 },
 	{ op_tracker, 8, true }, { op_take, 40, true }, { op_settle, 40, true }, { op_mark, 20 },
 	{ op_huge, 20 },      { op_collapse, 10 },
+	{ op_l2_access, 700 }, { op_l2_sweep, 8, true }, { op_l1_change, 30 }, { op_invept, 8 },
 };
 
 static void run_op(struct world *w, unsigned int i)

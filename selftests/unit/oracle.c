@@ -56,7 +56,7 @@ void oracle_pushed(struct world *w, struct vcpu *v, u32 index, struct oslot *os,
 	    entry->flags != KVM_DIRTY_GFN_F_DIRTY)
 		world_fail(w, 1, "order: ring entry %u is page %u:%#llx (flags %u), not %u:%#llx",
 			   index, entry->slot, entry->offset, entry->flags, os->slot->id, rel);
-	v->shadow[index % RING_SIZE] = (struct shadow){ os->serial, os->slot->id, rel };
+	v->pushed[index % RING_SIZE] = (struct pushed){ os->serial, os->slot->id, rel };
 	os->page[rel].in_rings++;
 	w->stats.pushes++;
 }
@@ -175,6 +175,7 @@ void oracle_audit(struct world *w)
 	if (mapped != mmu_mapped(&w->mmu))
 		world_fail(w, 9, "%ld pages are mapped, %ld are counted", mapped,
 			   mmu_mapped(&w->mmu));
+	l2_audit(w);
 	if (!host_no_refs())
 		env_die("a reference to a host page is left");
 }

@@ -45,6 +45,10 @@ static void print_stats(const struct world_stats *s)
 	       s->host_splits);
 	printf("# %llu changes without memory, %llu races, %llu lost, %llu operations overtaken\n",
 	       s->enomem, s->races, s->lost_races, s->overtaken);
+	printf("# L2: %llu writes, %llu reads, %llu faults (%llu restored), %llu races, "
+	       "%llu walks to large leaves; %llu changes by L1, %llu INVEPT\n",
+	       s->l2_writes, s->l2_reads, s->l2_faults, s->l2_restored, s->l2_races, s->l2_large,
+	       s->l1_changes, s->invepts);
 	printf("# trackers: %llu made, %llu times taken, %llu settled, %llu marks\n", s->trackers,
 	       s->takes, s->settled, s->marked);
 }
@@ -63,6 +67,8 @@ static void check_stats(const struct world_stats *s)
 	CHECK(s->trackers && s->takes && s->settled && s->marked);
 	if (mode == MODE_WRPROT || mode == MODE_SOFT)
 		CHECK(s->restored);
+	CHECK(s->l2_writes && s->l2_reads && s->l2_faults && s->l2_restored && s->l2_races);
+	CHECK(s->l2_large && s->l1_changes && s->invepts);
 	CHECK(s->large && s->collapses && s->splits && s->host_splits);
 	if (mode == MODE_PML)
 		CHECK(s->logged && s->log_full);

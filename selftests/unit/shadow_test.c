@@ -89,12 +89,15 @@ static struct shadow_fault fault_of(gfn_t l2, struct walked walked, enum cpu_acc
 	};
 }
 
+static bool flushed; /* the last fault asked for it */
+
 static int resolve(gfn_t l2, struct walked walked, enum cpu_access access)
 {
 	struct shadow_fault fault = fault_of(l2, walked, access);
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	int ret = shadow_fault(&n.v, fixture_slots(&n.f), &fault, &batch);
 
+	flushed = batch.flush;
 	discharge(&batch);
 	return ret;
 }
@@ -459,7 +462,9 @@ static void test_l1_changes_its_mind(void)
 	FOR_EACH_MODE (mode) {
 		begin(mode, KVM_MEM_LOG_DIRTY_PAGES);
 		CHECK_EQ(touch(L2, walked, CPU_READ), 1);
+		CHECK(!flushed);
 		CHECK_EQ(touch(L2, page(2), CPU_WRITE), 1);
+		CHECK(flushed);
 		CHECK_EQ(nr_leaves(), 1);
 		CHECK_EQ(get(), BIT(2));
 		CHECK_EQ(touch(L2, page(2), CPU_WRITE), 1);
@@ -471,6 +476,8 @@ static void test_l1_changes_its_mind(void)
 	n.slot = fixture_slot(&n.f, 2, 2 * BASE, NPAGES, 0, KVM_MEM_LOG_DIRTY_PAGES);
 	walked.gfn = 2 * BASE + 2;
 	CHECK_EQ(resolve(L2, page(2), CPU_READ), FAULT_FIXED);
+	CHECK_EQ(touch(L2, walked, CPU_WRITE), 1);
+	CHECK_EQ(get(), BIT(2));
 	CHECK_EQ(touch(L2, walked, CPU_WRITE), 1);
 	CHECK_EQ(get(), BIT(2));
 	n.slot = slots_by_id(fixture_slots(&n.f), 1);

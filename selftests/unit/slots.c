@@ -206,6 +206,9 @@ void world_set_region(struct world *w, const struct kvm_userspace_memory_region 
 		if (w->oslot[i] && w->oslot[i]->slot->id == region->slot)
 			old = w->oslot[i];
 
+	/* One page of the host may get another GFN: see l2.c. */
+	if (what == SLOT_CREATE || what == SLOT_MOVE)
+		l1_invept(w, NR_EPTS);
 	/* Every allocation in turn fails; nothing may have changed then. */
 	for (fail_at = w->rnd(8) ? 0 : 1;; fail_at++) {
 		u64 generation = world_slots(w)->generation;

@@ -125,6 +125,11 @@ static void race_hook(void)
 	if (!v || (w->ring && ring_is_soft_full(&v->ring)))
 		return;
 	env_race_hook = NULL;
+	if (!w->rnd(3)) {
+		l2_race(w, v);
+		env_race_hook = race_hook;
+		return;
+	}
 	v->busy = true;
 	gfn = w->rnd(2) ? w->hot : world_pick_gfn(w);
 	fault.gpa = gfn << PAGE_SHIFT;
@@ -269,6 +274,7 @@ void world_init(struct world *w, enum world_mode mode, u32 (*rnd)(u32 n))
 		if (w->ring && ring_init(&v->ring, RING_SIZE))
 			env_die("world_init: no memory for a ring");
 	}
+	l2_init(w);
 	env_race_hook = w->racy ? race_hook : NULL;
 }
 
@@ -291,6 +297,7 @@ void world_exit(struct world *w)
 		world_fail(w, 9, "%ld pages are mapped and no slot is left",
 			   mmu_mapped(&w->mmu));
 	host_exit(&w->host);
+	l2_exit(w);
 	w->stats.splits += atomic_long_read(&w->mmu.nr_splits);
 	ept_destroy(&w->mmu);
 	for (i = 0; i < NR_VCPUS; i++) {
@@ -351,7 +358,7 @@ void world_exit_all(struct world *w)
 }
 
 /* No fault is under way: whoever changes slots waits for those (SRCU). */
-static bool all_idle(const struct world *w)
+bool world_all_idle(const struct world *w)
 {
 	unsigned int i;
 
@@ -369,13 +376,15 @@ void world_interleave(struct world *w)
 	if (w->depth > 1 || w->rnd(3))
 		return;
 	w->depth++;
-	if (w->windows && all_idle(w) && !w->rnd(8))
+	if (w->windows && world_all_idle(w) && !w->rnd(8))
 		world_locked_op(w);
-	else if (all_idle(w) && !w->rnd(8))
+	else if (world_all_idle(w) && !w->rnd(8))
 		world_host_op(w);
 	for (n = w->rnd(4); n; n--) {
 		v = pick_idle_vcpu(w);
-		if (v)
+		if (v && w->nested && w->rnd(2))
+			l2_access(w, v, w->rnd(4) ? CPU_WRITE : CPU_READ);
+		else if (v)
 			vcpu_access(w, v, world_pick_gfn(w), w->rnd(4) ? CPU_WRITE : CPU_READ);
 	}
 	w->depth--;
@@ -396,11 +405,12 @@ void world_discharge(struct world *w, struct tlb_batch *batch)
 		world_interleave(w);
 		vcpu_exit(w, v);
 		cpu_flush(&v->cpu);
+		l2_flush(w, v);
 	}
 	ept_free_dead(batch);
 }
 
-static void check_error(struct world *w, const struct fault *fault, int error)
+void world_check_error(struct world *w, const struct fault *fault, int error)
 {
 	struct oslot *os = oracle_slot(w, fault->gpa >> PAGE_SHIFT);
 	const struct host_pte *pte;
@@ -415,7 +425,7 @@ static void check_error(struct world *w, const struct fault *fault, int error)
 	world_fail(w, 10, "a fault at %#llx gives %d without a reason", fault->gpa, error);
 }
 
-static void check_mmio(struct world *w, const struct fault *fault)
+void world_check_mmio(struct world *w, const struct fault *fault)
 {
 	struct oslot *os = oracle_slot(w, fault->gpa >> PAGE_SHIFT);
 
@@ -456,9 +466,9 @@ static bool handle_exit(struct world *w, struct vcpu *v, struct fault *fault,
 	if (ret == FAULT_FIXED)
 		return true;
 	if (ret == FAULT_MMIO)
-		check_mmio(w, fault);
+		world_check_mmio(w, fault);
 	else
-		check_error(w, fault, ret);
+		world_check_error(w, fault, ret);
 	*outcome = ret == FAULT_MMIO ? ACC_MMIO : ACC_ERROR;
 	return false;
 }

@@ -12,7 +12,7 @@
 
 #include "fake_cpu.h"
 #include "fake_host.h"
-#include "mmu/fault.h"
+#include "mmu/shadow.h"
 
 #define NR_VCPUS       3
 #define NR_SLOT_IDS    6
@@ -61,19 +61,53 @@ struct oslot {
 };
 
 /* What a ring entry was when it was pushed. */
-struct shadow {
+struct pushed {
 	u32 serial;
 	u32 id;
 	u64 rel;
 };
 
+/* L1's EPTs, one for each guest of its own; more than shadows are kept. */
+#define NR_EPTS	   10
+#define L2_PAGES   96 /* entries of 4K */
+#define L2_BLOCKS  3  /* entries of 2M */
+#define L2_ENTRIES (L2_PAGES + L2_BLOCKS)
+#define L1_PAST	   4
+
+struct l1_entry {
+	gfn_t gfn;
+	u8 rights; /* EPT_R, EPT_W, EPT_X */
+	bool dirty;
+};
+
+struct l1_ept {
+	u64 eptp;
+	struct l1_entry entry[L2_ENTRIES];
+	struct l1_entry past[L2_ENTRIES][L1_PAST]; /* since the last INVEPT */
+	u8 nr_past[L2_ENTRIES];
+};
+
+/* An address of L2's: an entry, and a page of it. */
+struct l2_place {
+	unsigned int i;
+	unsigned int offset;
+};
+
+/* An access of L2's, and where it went. */
+struct l2_done {
+	enum cpu_access access;
+	hfn_t hfn;
+};
+
 struct vcpu {
 	struct fake_cpu cpu;
+	struct fake_cpu l2[NR_EPTS]; /* the same CPU in L2: translations by each EPT */
+	struct shadow_vcpu shadow;
 	struct ring ring;
 	struct table_cache tables;
 	bool busy; /* in the kernel: no guest code runs */
 	u32 fetch; /* userspace's index into the ring */
-	struct shadow shadow[RING_SIZE];
+	struct pushed pushed[RING_SIZE];
 };
 
 struct world_op {
@@ -88,6 +122,7 @@ struct world_stats {
 	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races,
 		overtaken, takes, settled, trackers, marked, large, splits,
 		host_splits, collapses;
+	u64 l2_reads, l2_writes, l2_faults, l2_restored, l2_races, l2_large, l1_changes, invepts;
 };
 
 struct world {
@@ -96,6 +131,8 @@ struct world {
 	enum world_mode mode;
 	u32 trackers; /* that are there, by bits of their ids */
 	bool ring, manual, initially_set, hostile, racy;
+	bool nested; /* the guest is a hypervisor */
+	struct l1_ept ept[NR_EPTS];
 	bool large; /* most memory is huge, and not logged at first */
 	struct vcpu vcpu[NR_VCPUS];
 	struct oslot *oslot[NR_SLOT_IDS];
@@ -136,6 +173,8 @@ enum access_outcome vcpu_access(struct world *w, struct vcpu *v, gfn_t gfn, enum
 /* A VM exit: the log is read. */
 void vcpu_exit(struct world *w, struct vcpu *v);
 void world_exit_all(struct world *w);
+/* No vCPU is in the middle of an exit. */
+bool world_all_idle(const struct world *w);
 /* Guests run for a moment, in the middle of something else. */
 void world_interleave(struct world *w);
 /* What vmx does with a batch: every vCPU drains and flushes, then tables die. */
@@ -146,6 +185,23 @@ static inline void world_aim(struct world *w, gfn_t gfn, u64 n)
 {
 	w->hot = gfn + w->rnd(min(n, 24ull));
 }
+
+/* Was there a reason for a fault's result? */
+void world_check_error(struct world *w, const struct fault *fault, int error);
+void world_check_mmio(struct world *w, const struct fault *fault);
+
+/* l2.c: the second level.  Each does nothing where the guest is no hypervisor. */
+extern struct world *l2_world;
+void l2_init(struct world *w);
+void l2_exit(struct world *w);
+void l2_access(struct world *w, struct vcpu *v, enum cpu_access access);
+void l2_race(struct world *w, struct vcpu *v);
+void l2_sweep(struct world *w, struct vcpu *v);
+void l2_flush(struct world *w, struct vcpu *v);
+void l2_audit(struct world *w);
+void l1_change(struct world *w);
+/* @e: NR_EPTS for all. */
+void l1_invept(struct world *w, unsigned int e);
 
 /* slots.c: changes of slots, and the host's notifications. */
 void world_set_region(struct world *w, const struct kvm_userspace_memory_region *region);

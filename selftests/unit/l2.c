@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The second level of world.h: a guest hypervisor (L1) whose EPTs are arrays,
+ * and its own guest (L2), which runs on the real shadows of them.
+ *
+ * L1 changes its EPTs as it likes.  Until it executes INVEPT a CPU, and so a
+ * shadow, may use what an entry was or what it is now, so each entry keeps what
+ * it was.  Which of them an access went by is told from the page that it reached:
+ * L1 invalidates before two of them could mean the same page of the host's.
+ */
+#include "world.h"
+
+#define L2_BASE 0x40000000 /* GFN; 2M aligned */
+
+static gfn_t l2_gfn(unsigned int i, unsigned int offset)
+{
+	return i < L2_PAGES ? L2_BASE + i : L2_BASE + (i - L2_PAGES + 1) * HOST_BLOCK + offset;
+}
+
+static u64 entry_pages(unsigned int i)
+{
+	return i < L2_PAGES ? 1 : HOST_BLOCK;
+}
+
+static bool l1_allows(const struct l1_entry *entry, bool ad, enum cpu_access access)
+{
+	u64 need = access == CPU_WRITE ? EPT_W : access == CPU_FETCH ? EPT_X : EPT_R;
+
+	/* Without its D bit an entry lets nobody write who does not set it first. */
+	return (entry->rights & need) && !(access == CPU_WRITE && ad && !entry->dirty);
+}
+
+/* The host's page behind @gfn of L1, or NULL. */
+static const struct host_pte *host_page_of(struct world *w, gfn_t gfn)
+{
+	struct oslot *os = oracle_slot(w, gfn);
+
+	return os ? &fake_host.pte[host_index(slot_hva(os->slot, gfn))] : NULL;
+}
+
+/* L1's GFN that an access to @offset in entry @i went to, if that was right; or GFN_NONE. */
+static gfn_t went_to(struct world *w, struct l1_ept *ept, unsigned int i, unsigned int offset,
+		     const struct l2_done *done)
+{
+	const struct l1_entry *past = ept->past[i];
+	const struct host_pte *pte;
+	unsigned int k;
+
+	for (k = 0; k <= ept->nr_past[i]; k++) {
+		const struct l1_entry *entry = k ? &past[k - 1] : &ept->entry[i];
+
+		pte = host_page_of(w, entry->gfn + offset);
+		if (pte && pte->present && pte->hfn == done->hfn &&
+		    l1_allows(entry, ept->eptp & EPTP_AD, done->access))
+			return entry->gfn + offset;
+	}
+	return GFN_NONE;
+}
+
+static void check_access(struct world *w, unsigned int e, const struct l2_place *at,
+			 const struct l2_done *done)
+{
+	struct l1_ept *ept = &w->ept[e];
+	gfn_t gfn = went_to(w, ept, at->i, at->offset, done);
+
+	if (gfn == GFN_NONE)
+		world_fail(w, 13, "L2 reaches page %#llx by entry %u of EPT %u (%#llx, %d): %d",
+			   done->hfn, at->i, e, ept->entry[at->i].gfn + at->offset,
+			   ept->entry[at->i].rights, done->access);
+	oracle_access(w, gfn, done->hfn, done->access == CPU_WRITE);
+	w->stats.l2_writes += done->access == CPU_WRITE;
+	w->stats.l2_reads += done->access != CPU_WRITE;
+}
+
+/* One entry in three is hot: there accesses meet. */
+static struct l2_place pick_place(struct world *w)
+{
+	struct l2_place at = { .i = w->rnd(w->rnd(3) ? 24 : L2_PAGES) };
+
+	if (!w->rnd(4)) {
+		at.i = L2_PAGES + w->rnd(L2_BLOCKS);
+		at.offset = w->rnd(w->rnd(2) ? 16 : HOST_BLOCK);
+	}
+	return at;
+}
+
+static unsigned int pick_ept(struct world *w)
+{
+	return w->rnd(w->rnd(16) ? 2 : NR_EPTS);
+}
+
+/* What a fault of L2's may have pushed: one entry, for its own write. */
+static void check_record(struct world *w, struct vcpu *v, const struct shadow_fault *fault,
+			 u32 head)
+{
+	gfn_t gfn = fault->l1.gpa >> PAGE_SHIFT;
+	struct oslot *os = oracle_slot(w, gfn);
+	u32 n = v->ring.head - head;
+
+	if (os && slot_is_logged(os->slot) && fault->l1.write)
+		oracle_page(os, gfn)->touched = w->clock;
+	if (!n)
+		return;
+	if (n > 1 || !os || !fault->l1.write)
+		world_fail(w, 13, "a fault of L2's at gfn %#llx made %u ring entries", gfn, n);
+	oracle_pushed(w, v, head, os, gfn - os->slot->base);
+}
+
+static bool try_restore(struct world *w, struct vcpu *v, struct shadow_fault *fault)
+{
+	int idx = srcu_read_lock(&w->host.srcu);
+	u32 head = v->ring.head;
+	bool restored = shadow_restore(&v->shadow, world_slots(w), fault);
+
+	srcu_read_unlock(&w->host.srcu, idx);
+	if (restored)
+		check_record(w, v, fault, head);
+	else if (v->ring.head != head)
+		world_fail(w, 13, "nothing was restored, and it is recorded");
+	w->stats.l2_restored += restored;
+	return restored;
+}
+
+/* A walk of L1's tables, as the CPU makes it: false, it is L1 that has to hear of this. */
+static bool walk_l1(struct world *w, unsigned int e, const struct l2_place *at,
+		    struct shadow_fault *fault)
+{
+	struct l1_ept *ept = &w->ept[e];
+	struct l1_entry *entry = &ept->entry[at->i];
+	enum cpu_access access = fault->l1.write ? CPU_WRITE :
+				 fault->l1.fetch ? CPU_FETCH : CPU_READ;
+
+	if (!l1_allows(entry, false, access))
+		return false;
+	if (fault->l1.write)
+		entry->dirty = true;
+	fault->l1.gpa = (entry->gfn + at->offset) << PAGE_SHIFT;
+	fault->level = at->i < L2_PAGES ? 1 : 2;
+	fault->rights = entry->rights;
+	if (ept->eptp & EPTP_AD && !entry->dirty)
+		fault->rights &= ~EPT_W;
+	w->hot = fault->l1.gpa >> PAGE_SHIFT;
+	return true;
+}
+
+static void check_result(struct world *w, const struct shadow_fault *fault, int ret)
+{
+	if (ret == FAULT_MMIO)
+		world_check_mmio(w, &fault->l1);
+	else if (ret)
+		world_check_error(w, &fault->l1, ret);
+}
+
+/* An exit of L2's at @fault.  True: enter again. */
+static bool handle_exit(struct world *w, struct vcpu *v, unsigned int e,
+			const struct l2_place *at, struct shadow_fault *fault)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	int ret, idx;
+	u32 head;
+
+	vcpu_exit(w, v);
+	w->stats.l2_faults++;
+	if (w->rnd(8) && try_restore(w, v, fault))
+		return true;
+	if (!walk_l1(w, e, at, fault))
+		return false;
+	world_interleave(w);
+	head = v->ring.head;
+	idx = srcu_read_lock(&w->host.srcu);
+	ret = shadow_fault(&v->shadow, world_slots(w), fault, &batch);
+	check_record(w, v, fault, head);
+	srcu_read_unlock(&w->host.srcu, idx);
+	/* What makes room may have been the only one that knew of an access. */
+	if (batch.flush)
+		memset(w->accessed, 0, sizeof(w->accessed));
+	world_discharge(w, &batch);
+	check_result(w, fault, ret);
+	return ret == FAULT_FIXED;
+}
+
+/* The vCPU's shadow is that of EPT @e.  False: no memory. */
+static bool use_ept(struct world *w, struct vcpu *v, unsigned int e)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	int ret;
+
+	v->busy = true;
+	ret = shadow_use(&v->shadow, w->ept[e].eptp, &batch);
+	if (batch.flush)
+		memset(w->accessed, 0, sizeof(w->accessed));
+	world_discharge(w, &batch);
+	if (ret && !(ret == -ENOMEM && w->injected))
+		world_fail(w, 13, "a shadow cannot be had: %d", ret);
+	if (!ret)
+		v->l2[e].root = v->shadow.shadow->root;
+	v->busy = false;
+	return !ret;
+}
+
+static void access_at(struct world *w, struct vcpu *v, unsigned int e, const struct l2_place *at,
+		      enum cpu_access access)
+{
+	gfn_t gfn = l2_gfn(at->i, at->offset);
+	struct l2_done done = { .access = access };
+	unsigned int try;
+
+	for (try = 0; try < MAX_TRIES; try++) {
+		struct shadow_fault fault = {
+			.l2 = gfn << PAGE_SHIFT,
+			.l1.write = access == CPU_WRITE,
+			.l1.fetch = access == CPU_FETCH,
+		};
+		struct oslot *os;
+
+		if (w->ring && ring_is_soft_full(&v->ring))
+			return;
+		if (cpu_access(&v->l2[e], gfn, access, &done.hfn) == CPU_DONE) {
+			check_access(w, e, at, &done);
+			return;
+		}
+		v->busy = true;
+		if (!handle_exit(w, v, e, at, &fault))
+			return;
+		v->busy = false;
+		os = oracle_slot(w, fault.l1.gpa >> PAGE_SHIFT);
+		if (w->windows || (os && os->slot->dying))
+			return;
+	}
+	if (!w->injected)
+		world_fail(w, 13, "L2 makes no progress at entry %u of EPT %u", at->i, e);
+}
+
+static void map_memory(struct world *w, unsigned int e, const struct l2_place *at);
+
+void l2_access(struct world *w, struct vcpu *v, enum cpu_access access)
+{
+	unsigned int e = pick_ept(w);
+	struct l2_place at = pick_place(w);
+
+	if (!w->nested)
+		return;
+	map_memory(w, e, &at);
+	if (use_ept(w, v, e))
+		access_at(w, v, e, &at, access);
+	v->busy = false;
+	if (v->ring.lost)
+		world_fail(w, 7, "the reserve was exceeded, a ring entry is lost");
+}
+
+/* An access that needs no exit: where no lock can be taken. */
+void l2_race(struct world *w, struct vcpu *v)
+{
+	struct l2_done done = { .access = w->rnd(4) ? CPU_WRITE : CPU_READ };
+	struct l2_place at = pick_place(w);
+	unsigned int e = pick_ept(w);
+
+	/* By its root as it was last: who frees it flushes first. */
+	if (!w->nested || !v->shadow.shadow || v->l2[e].root != v->shadow.shadow->root)
+		return;
+	v->busy = true;
+	if (cpu_access(&v->l2[e], l2_gfn(at.i, at.offset), done.access, &done.hfn) == CPU_DONE) {
+		check_access(w, e, &at, &done);
+		w->stats.l2_races++;
+	}
+	v->busy = false;
+}
+
+void l2_sweep(struct world *w, struct vcpu *v)
+{
+	unsigned int e = pick_ept(w);
+	struct l2_place at = {};
+
+	if (!w->nested || !use_ept(w, v, e))
+		return;
+	for (at.i = 0; at.i < L2_PAGES; at.i++) {
+		map_memory(w, e, &at);
+		access_at(w, v, e, &at, CPU_WRITE);
+		v->busy = false;
+		/* What ran in between may have left it elsewhere. */
+		if (!use_ept(w, v, e))
+			return;
+	}
+}
+
+static void forget(struct l1_ept *ept)
+{
+	memset(ept->nr_past, 0, sizeof(ept->nr_past));
+}
+
+/* L1 executes INVEPT, on all its CPUs, for EPT @e or for all. */
+void l1_invept(struct world *w, unsigned int e)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	unsigned int i;
+
+	if (!w->nested)
+		return;
+	shadow_invept(&w->mmu, e < NR_EPTS ? w->ept[e].eptp : SHADOW_ALL, &batch);
+	world_discharge(w, &batch);
+	memset(w->accessed, 0, sizeof(w->accessed));
+	for (i = 0; i < NR_EPTS; i++)
+		if (e >= NR_EPTS || !((w->ept[i].eptp ^ w->ept[e].eptp) & EPT_ADDR_MASK))
+			forget(&w->ept[i]);
+	w->stats.invepts++;
+}
+
+static bool same_host_page(struct world *w, gfn_t a, gfn_t b)
+{
+	const struct host_pte *pte = host_page_of(w, a);
+
+	return a != b && pte && pte == host_page_of(w, b);
+}
+
+/* Would an access by @gfn look like one by what entry @i was? */
+static bool is_ambiguous(struct world *w, const struct l1_ept *ept, unsigned int i, gfn_t gfn)
+{
+	unsigned int k;
+	u64 offset;
+
+	for (offset = 0; offset < entry_pages(i); offset++) {
+		if (same_host_page(w, ept->entry[i].gfn + offset, gfn + offset))
+			return true;
+		for (k = 0; k < ept->nr_past[i]; k++)
+			if (same_host_page(w, ept->past[i][k].gfn + offset, gfn + offset))
+				return true;
+	}
+	return false;
+}
+
+/* Mostly memory of the VM's; where that is large enough, 2M of it. */
+static gfn_t pick_memory(struct world *w, u64 pages)
+{
+	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
+	gfn_t gfn = world_pick_gfn(w);
+
+	if (pages > 1 && os && os->slot->npages > pages)
+		gfn = os->slot->base + pages - 1;
+	return gfn & -pages;
+}
+
+static struct l1_entry pick_entry(struct world *w, unsigned int i)
+{
+	static const u8 rights[] = { EPT_RWX, EPT_RWX, EPT_RWX, EPT_R | EPT_W, EPT_R | EPT_X,
+				     EPT_R, 0 };
+
+	return (struct l1_entry){
+		.gfn = pick_memory(w, entry_pages(i)),
+		.rights = rights[w->rnd(ARRAY_SIZE(rights))],
+		.dirty = w->rnd(2),
+	};
+}
+
+static void set_entry(struct world *w, unsigned int e, unsigned int i, struct l1_entry entry)
+{
+	struct l1_ept *ept = &w->ept[e];
+
+	if (ept->nr_past[i] == L1_PAST || is_ambiguous(w, ept, i, entry.gfn))
+		l1_invept(w, e);
+	ept->past[i][ept->nr_past[i]++] = ept->entry[i];
+	ept->entry[i] = entry;
+	w->stats.l1_changes++;
+}
+
+/* L1 writes to entries of one of its EPTs, and may invalidate. */
+void l1_change(struct world *w)
+{
+	unsigned int n, e = pick_ept(w);
+
+	if (!w->nested)
+		return;
+	for (n = 1 + w->rnd(8); n; n--) {
+		unsigned int i = pick_place(w).i;
+		struct l1_entry entry = pick_entry(w, i);
+
+		/* Mostly a part of it alone. */
+		if (w->rnd(3))
+			entry.gfn = w->ept[e].entry[i].gfn;
+		set_entry(w, e, i, entry);
+	}
+	if (!w->rnd(3))
+		l1_invept(w, e);
+}
+
+/*
+ * L1 maps what is memory, where it had none.  Not while a vCPU has walked its
+ * tables and not yet used what it found: that one's INVEPT comes after.
+ */
+static void map_memory(struct world *w, unsigned int e, const struct l2_place *at)
+{
+	gfn_t gfn = w->ept[e].entry[at->i].gfn + at->offset;
+
+	if (world_all_idle(w) && w->rnd(8) && !oracle_slot(w, gfn))
+		set_entry(w, e, at->i, pick_entry(w, at->i));
+}
+
+struct world *l2_world;
+
+/* A translation was made by a walk of @cpu's. */
+static void on_walk(struct fake_cpu *cpu, gfn_t gfn)
+{
+	hfn_t hfn = cpu_cached(cpu, gfn);
+	unsigned int i;
+
+	for (i = 0; i < HOST_PAGES; i++)
+		if (fake_host.pte[i].present && fake_host.pte[i].hfn == hfn)
+			l2_world->accessed[i] = true;
+}
+
+void l2_init(struct world *w)
+{
+	unsigned int i, e;
+
+	l2_world = w;
+	w->nested = w->rnd(2);
+	for (e = 0; e < NR_EPTS; e++) {
+		struct l1_ept *ept = &w->ept[e];
+
+		/* The last two are one table, with A/D flags and without. */
+		ept->eptp = (u64)min(e, NR_EPTS - 2u) << PAGE_SHIFT | (e % 2 ? EPTP_AD : 0);
+		for (i = 0; i < L2_ENTRIES; i++)
+			ept->entry[i] = pick_entry(w, i);
+	}
+	for (i = 0; i < NR_VCPUS; i++) {
+		struct vcpu *v = &w->vcpu[i];
+
+		shadow_vcpu_init(&v->shadow, &w->mmu, &v->tables, w->ring ? &v->ring : NULL);
+		for (e = 0; w->nested && e < NR_EPTS; e++) {
+			cpu_init(&v->l2[e], &w->mmu);
+			v->l2[e].on_walk = on_walk;
+		}
+	}
+}
+
+void l2_exit(struct world *w)
+{
+	unsigned int i, e;
+
+	for (i = 0; i < NR_VCPUS; i++) {
+		shadow_vcpu_exit(&w->vcpu[i].shadow);
+		for (e = 0; w->nested && e < NR_EPTS; e++)
+			w->stats.l2_large += w->vcpu[i].l2[e].large_walks;
+	}
+}
+
+void l2_flush(struct world *w, struct vcpu *v)
+{
+	unsigned int e;
+
+	for (e = 0; w->nested && e < NR_EPTS; e++)
+		cpu_flush(&v->l2[e]);
+}
+
+/* Leaf @sptep of a shadow, at @level: what must hold between holds of the lock. */
+static void audit_leaf(struct world *w, u64 *sptep)
+{
+	u64 spte = *sptep, main;
+	gfn_t gfn = rmap_gfn(sptep);
+	struct oslot *os = oracle_slot(w, gfn);
+	int level;
+
+	main = gfn == GFN_NONE ? 0 : ept_get(&w->mmu, gfn);
+	if (!os || !spte_maps_page(main))
+		world_fail(w, 13, "a shadow maps gfn %#llx, the VM's EPT does not", gfn);
+	level = ept_level(&w->mmu, gfn);
+	if (spte_hfn(main) + (gfn & (EPT_LEVEL_PAGES(level) - 1)) != spte_hfn(spte))
+		world_fail(w, 13, "a shadow maps gfn %#llx to another page", gfn);
+	if (slot_is_logged(os->slot) && (spte & EPT_W) && !(spte & EPT_PS) &&
+	    !test_bit(gfn - os->slot->base, os->slot->dirty))
+		world_fail(w, 13, "gfn %#llx can be written and is not recorded", gfn);
+}
+
+static long audit_table(struct world *w, u64 *table, int level)
+{
+	unsigned int i;
+	long n = 0;
+
+	for (i = 0; i < EPT_TABLE_ENTRIES; i++) {
+		u64 entry = table[i];
+
+		if (!entry)
+			continue;
+		if (level > 1 && !(entry & EPT_PS)) {
+			n += audit_table(w, env_table_va(entry & EPT_ADDR_MASK), level - 1);
+			continue;
+		}
+		audit_leaf(w, &table[i]);
+		n++;
+	}
+	return n;
+}
+
+void l2_audit(struct world *w)
+{
+	struct shadow *shadow;
+	long n = 0;
+
+	if (!w->mmu.shadows)
+		return;
+	read_lock(&w->mmu.lock);
+	for (shadow = w->mmu.shadows->first; shadow; shadow = shadow->next)
+		n += audit_table(w, shadow->root, EPT_LEVELS);
+	read_unlock(&w->mmu.lock);
+	if (n != atomic_long_read(&w->mmu.shadows->nr_leaves))
+		world_fail(w, 13, "shadows have %ld leaves, %ld are counted", n,
+			   atomic_long_read(&w->mmu.shadows->nr_leaves));
+}
