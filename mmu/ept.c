@@ -70,6 +70,7 @@ static u64 *child_by_split(struct mmu *mmu, u64 *entryp, int level, struct table
 
 	if (split_leaf(mmu, entryp, level, table, false)) {
 		cache->n--;
+		cache->splits++;
 		return table;
 	}
 	memset(table, 0, PAGE_SIZE);

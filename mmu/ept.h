@@ -22,7 +22,8 @@
 /* Tables for one map: filled where sleeping is allowed, emptied under the lock. */
 struct table_cache {
 	unsigned int n;
-	bool no_split; /* a large leaf is not split for it */
+	bool no_split;	     /* a large leaf is not split for it */
+	unsigned int splits; /* large leaves that were split with them, ever */
 	void *table[EPT_LEVELS - 1];
 };
 

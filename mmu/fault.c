@@ -261,6 +261,7 @@ int mmu_fault(struct mmu *mmu, const struct slots *slots, struct fault *fault,
 	      struct table_cache *tables, struct ring *ring)
 {
 	struct slot *slot = slots_find(slots, fault->gpa >> PAGE_SHIFT);
+	unsigned int splits = tables->splits;
 	int ret;
 
 	fault->kind = FAULT_EMULATED;
@@ -273,7 +274,10 @@ int mmu_fault(struct mmu *mmu, const struct slots *slots, struct fault *fault,
 	if (fault->write && (slot->flags & KVM_MEM_READONLY))
 		return FAULT_MMIO;
 	ret = fault_map(mmu, slot, fault, tables, ring);
-	fault->kind = ret ? FAULT_RETRIED : FAULT_MAPPED;
+	if (ret)
+		fault->kind = FAULT_RETRIED;
+	else
+		fault->kind = tables->splits == splits ? FAULT_MAPPED : FAULT_SPLIT;
 	return ret == -EAGAIN ? FAULT_FIXED : ret;
 }
 

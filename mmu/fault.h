@@ -13,6 +13,7 @@ enum fault_kind {
 	FAULT_RETRIED,	/* nothing: a race was lost, a slot goes, or an error */
 	FAULT_RESTORED, /* the page was there: write permission was given back */
 	FAULT_MAPPED,	/* the host's page was looked up and mapped */
+	FAULT_SPLIT,	/* the same, where a large leaf stood, which was split for it */
 	FAULT_EMULATED, /* FAULT_MMIO */
 	FAULT_KINDS
 };

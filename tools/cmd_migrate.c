@@ -189,6 +189,7 @@ static int migrate(struct migration *m, const struct plan *plan)
 	failed = copy_while_running(m, plan, &round) || copy_rest(m, &round);
 	if (!failed) {
 		table_returns(&m->from);
+		table_stalls(m);
 		failed = move_cpus(m);
 	}
 	demo_stop(&m->from);

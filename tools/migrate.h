@@ -52,5 +52,7 @@ uint64_t migration_compare(const struct migration *m);
 void table_head(void);
 void table_round(const struct round *round);
 void table_returns(const struct demo *demo);
+/* How long the vCPUs were kept from running, by cause; nothing where that is not counted. */
+void table_stalls(struct migration *m);
 
 #endif

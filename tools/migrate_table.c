@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What a migration prints: one line a round, and how KVM_RUN returned. */
 #include <stdio.h>
+#include <string.h>
 
 #include "migrate.h"
 
@@ -49,6 +50,41 @@ void table_round(const struct round *round)
 	       (unsigned long long)round->ring_full,
 	       (unsigned long long)(round->copied ? round->ticks / round->copied : 0));
 	fflush(stdout);
+}
+
+/* Statistic @i of the vCPUs, if it is one of the stalls: how long, in ns. */
+static uint64_t stall(struct migration *m, unsigned int i)
+{
+	const char *name = stats_name(&m->stats[0], i);
+	uint64_t value, sum = 0;
+	unsigned int vcpu;
+
+	if (strncmp(name, "stall_", 6))
+		return 0;
+	for (vcpu = 0; vcpu < m->from.vcpus; vcpu++)
+		if (!stats_read(&m->stats[vcpu], name, &value))
+			sum += value;
+	return sum;
+}
+
+void table_stalls(struct migration *m)
+{
+	uint64_t all = 0, ns;
+	const char *name;
+	unsigned int i;
+
+	for (i = 0; stats_name(&m->stats[0], i); i++)
+		all += stall(m, i);
+	if (!all)
+		return;
+	printf("Its vCPUs were kept from running for %.2f ms in all:", all / 1e6);
+	for (i = 0; (name = stats_name(&m->stats[0], i)); i++) {
+		ns = stall(m, i);
+		/* stall_..._ns */
+		if (ns)
+			printf(" %.*s %.2f", (int)strlen(name) - 9, name + 6, ns / 1e6);
+	}
+	printf("\n");
 }
 
 void table_returns(const struct demo *demo)

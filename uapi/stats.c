@@ -10,13 +10,13 @@
 #include "uapi/uapi.h"
 #include "vmcs_fields.h"
 
-#define STATS_MAX	48
+#define STATS_MAX	64
 #define STATS_NAME_SIZE 48 /* bytes, for an id or a name */
 
 /* The sum of @count u64s, of which @first is the first: a vCPU's are in its vcpu_stats. */
 struct stat_row {
 	const char *name;
-	u32 type; /* KVM_STATS_TYPE_* */
+	u32 type; /* KVM_STATS_TYPE_*, and _UNIT_SECONDS: ticks there, told in ns */
 	u16 first;
 	u16 count;
 };
@@ -29,6 +29,11 @@ struct stat_row {
 #define FAULT(name, kind) \
 	{ \
 		name, KVM_STATS_TYPE_CUMULATIVE, FIELD(faults) + (kind), 1 \
+	}
+#define STALL(name, cause) \
+	{ \
+		name, KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_SECONDS, \
+			FIELD(stalled) + (cause), 1 \
 	}
 #define EXIT(name, reason) \
 	{ \
@@ -71,6 +76,7 @@ static const struct stat_row vcpu_rows[] = {
 	{ "ept_faults", KVM_STATS_TYPE_CUMULATIVE, FIELD(faults), FAULT_KINDS },
 	FAULT("faults_mapped", FAULT_MAPPED),
 	FAULT("faults_restored", FAULT_RESTORED),
+	FAULT("faults_split", FAULT_SPLIT),
 	FAULT("faults_emulated", FAULT_EMULATED),
 	FAULT("faults_retried", FAULT_RETRIED),
 	VCPU("mmio", mmio),
@@ -81,6 +87,14 @@ static const struct stat_row vcpu_rows[] = {
 	VCPU("requests", requests),
 	VCPU("injections", injections),
 	VCPU("sleeps", sleeps),
+	STALL("stall_ring_full_ns", STALL_RING_FULL),
+	STALL("stall_map_ns", STALL_MAP),
+	STALL("stall_split_ns", STALL_SPLIT),
+	STALL("stall_restore_ns", STALL_RESTORE),
+	STALL("stall_pml_ns", STALL_PML),
+	STALL("stall_flush_ns", STALL_FLUSH),
+	STALL("stall_drain_ns", STALL_DRAIN),
+	STALL("stall_request_ns", STALL_REQUEST),
 };
 
 enum { STAT_EXITS, STAT_EXITS_OTHER, STAT_RING_RECORDS, STAT_RING_USED }; /* their rows in it */
@@ -144,6 +158,11 @@ static u64 sum(const u64 *counters, const struct stat_row *stat)
 	return value;
 }
 
+static bool is_time(const struct stat_row *stat)
+{
+	return (stat->type & KVM_STATS_UNIT_MASK) == KVM_STATS_UNIT_SECONDS;
+}
+
 static bool is_exit(const struct stat_row *stat)
 {
 	return stat->count && stat->first <= FIELD(exits[STAT_EXIT_OTHER]);
@@ -159,6 +178,8 @@ static void fill_vcpu(const struct vcpu *vcpu, u64 *value)
 		value[i] = sum(counters, &vcpu_rows[i]);
 		if (i != STAT_EXITS && is_exit(&vcpu_rows[i]))
 			named += value[i];
+		if (is_time(&vcpu_rows[i]))
+			value[i] = mul_u64_u32_div(value[i], USEC_PER_SEC, tsc_khz);
 	}
 	/* The vCPU may have counted meanwhile: named last, and so not less. */
 	value[STAT_EXITS] = max(value[STAT_EXITS], named);
@@ -201,7 +222,8 @@ static void fill_image(const struct stats_file *stats, struct stats_image *image
 	for (i = 0; i < nr; i++) {
 		struct stat_desc *desc = &image->desc[i];
 
-		desc->flags = table[i].type | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
+		desc->flags = table[i].type | KVM_STATS_BASE_POW10;
+		desc->exponent = is_time(&table[i]) ? -9 : 0;
 		desc->size = 1;
 		desc->offset = i * sizeof(u64);
 		strscpy(desc->name, table[i].name, sizeof(desc->name));

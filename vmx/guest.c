@@ -4,8 +4,8 @@
  * accesses on the guest's behalf.
  */
 #include "mmu/fault.h"
+#include "vmx/stall.h"
 #include "vmx/trace.h"
-#include "vmx/vmx.h"
 
 int guest_read(struct vcpu *vcpu, gpa_t gpa, void *to, size_t len)
 {
@@ -87,6 +87,7 @@ bool guest_is_memory(struct vcpu *vcpu, gpa_t gpa, bool write)
 static int resolve(struct vcpu *vcpu, struct fault *fault)
 {
 	struct host *host = &vcpu->vm->host;
+	u64 since = rdtsc();
 	int srcu = srcu_read_lock(&host->srcu);
 	int ret = mmu_fault(&vcpu->vm->mmu, srcu_dereference(host->slots, &host->srcu), fault,
 			    &vcpu->tables, &vcpu->ring);
@@ -94,7 +95,9 @@ static int resolve(struct vcpu *vcpu, struct fault *fault)
 	srcu_read_unlock(&host->srcu, srcu);
 	vcpu->stats.faults[fault->kind]++;
 	trace_vellum_ept_fault(vcpu, fault, ret);
-	if (unlikely(ret == -EINTR))
+	if (ret == FAULT_FIXED)
+		stall_begin(vcpu, fault->kind == FAULT_SPLIT ? STALL_SPLIT : STALL_MAP, since);
+	else if (unlikely(ret == -EINTR))
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return ret;
 }
@@ -123,11 +126,13 @@ bool exit_ept_restore(struct vcpu *vcpu)
 	struct host *host = &vcpu->vm->host;
 	struct fault fault;
 	bool restored;
+	u32 since;
 	int srcu;
 
 	/* No access at all: only access tracking leaves something to be restored. */
 	if (!(qualification & any) && vcpu->vm->mmu.kind != SPTE_SOFT)
 		return false;
+	since = rdtsc();
 	fault = violation(qualification);
 	srcu = srcu_read_lock(&host->srcu);
 	restored = mmu_restore(&vcpu->vm->mmu, srcu_dereference(host->slots, &host->srcu), &fault,
@@ -138,6 +143,7 @@ bool exit_ept_restore(struct vcpu *vcpu)
 	vcpu->stats.faults[fault.kind]++;
 	trace_vellum_ept_fault(vcpu, &fault, FAULT_FIXED);
 	before_retry(vcpu, qualification);
+	stall_count(vcpu, STALL_RESTORE, since);
 	return true;
 }
 

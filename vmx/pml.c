@@ -4,8 +4,8 @@
  * every exit (SDM 3C 29.3.6; the log's meaning is mmu/pml.c's).
  */
 #include "mmu/pml.h"
+#include "vmx/stall.h"
 #include "vmx/trace.h"
-#include "vmx/vmx.h"
 
 void pml_arm(struct vcpu *vcpu)
 {
@@ -30,11 +30,13 @@ void pml_collect(struct vcpu *vcpu)
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	unsigned int entries;
 	u16 index;
+	u32 since;
 	int srcu;
 
 	index = vmread(GUEST_PML_INDEX);
 	if (index == PML_INDEX_EMPTY)
 		return;
+	since = rdtsc();
 	srcu = srcu_read_lock(&host->srcu);
 	entries =
 		pml_drain(vmx->pml, index, srcu_dereference(host->slots, &host->srcu), &vcpu->ring);
@@ -43,4 +45,5 @@ void pml_collect(struct vcpu *vcpu)
 	vcpu->stats.pml_entries += entries;
 	trace_vellum_pml_drain(vcpu, entries);
 	vmwrite(GUEST_PML_INDEX, PML_INDEX_EMPTY);
+	stall_count(vcpu, STALL_PML, since);
 }

@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "vmx/enter.h"
+#include "vmx/stall.h"
 #include "vmx/trace.h"
 #include "vmx/vmx.h"
 
@@ -195,11 +196,15 @@ static int burst_irqs_off(struct vcpu *vcpu)
 		write_cr2(vmx->cr2);
 	mitigate_before_burst();
 
+	WRITE_ONCE(vcpu->kicked, STALL_NONE);
 	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
 	/* Pairs with the barrier in tlb.c: requests are asked for, then mode is looked at. */
 	smp_mb();
-	if (take_requests(vcpu))
+	if (take_requests(vcpu)) {
+		if (unlikely(stall_lasts(vcpu)))
+			stall_end(vcpu);
 		action = enter_until_slow(vcpu);
+	}
 	/* The log is drained before anybody may see us outside; pairs with tlb.c's acquire. */
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 
@@ -244,6 +249,7 @@ static int before_burst(struct vcpu *vcpu)
 			return -EIO;
 		}
 		vcpu->stats.ring_full++;
+		stall_begin(vcpu, STALL_RING_FULL, rdtsc());
 		trace_vellum_ring_full(vcpu);
 		vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
 		return EXIT_TO_USER;
@@ -267,6 +273,7 @@ static int run_burst(struct vcpu *vcpu)
 	vtime_account_guest_enter();
 	action = burst_irqs_off(vcpu);
 	if (action == EXIT_SLOW && vcpu->vmx->exit_reason == EXIT_REASON_EXTERNAL_INTERRUPT) {
+		stall_by_kick(vcpu);
 		/* The interrupt is taken here, while its time still counts as the guest's. */
 		local_irq_enable();
 		asm volatile("nop"); /* interrupts are on from the instruction after STI's next */
@@ -345,6 +352,7 @@ int vcpu_run(struct vcpu *vcpu)
 	if (unlikely(vmx->steal.shown))
 		steal_end(vcpu);
 	vcpu_tell_ring(vcpu);
+	stall_leave(vcpu);
 	tell_user(vcpu);
 	fpu_swap_kvm_fpstate(&vmx->fpu, false);
 	vcpu_put(vcpu);

@@ -14,6 +14,23 @@
 /* Basic exit reasons are below this; what is not, and entries that failed, count here. */
 #define STAT_EXIT_OTHER 80
 
+/*
+ * Why a vCPU that could have run did not; what an exit itself and its entry cost
+ * the CPU is not in it.
+ */
+enum stall_cause {
+	STALL_NONE,
+	STALL_RING_FULL, /* from the exit until the guest is entered again: userspace's time, too */
+	STALL_MAP,	 /* a fault that maps, or in vain: the host's time for the page, too */
+	STALL_SPLIT,	 /* a fault that splits a large leaf */
+	STALL_RESTORE,	 /* a fault that gives back a permission */
+	STALL_PML,	 /* its log is read: it was full, or the vCPU left the guest anyway */
+	STALL_FLUSH,	 /* made to leave the guest: translations go */
+	STALL_DRAIN,	 /* the same: a harvest wants what was written so far */
+	STALL_REQUEST,	 /* the same: PML goes on or off, and whatever else all vCPUs are told */
+	STALL_CAUSES
+};
+
 /* Of a vCPU: written by its own thread alone, so nothing here is atomic. */
 struct vcpu_stats {
 	u64 exits[STAT_EXIT_OTHER + 1]; /* by exit reason */
@@ -25,7 +42,8 @@ struct vcpu_stats {
 	u64 tlb_flushes;
 	u64 requests; /* times that other threads' requests were taken up */
 	u64 injections;
-	u64 sleeps; /* in KVM_RUN: halted, or waiting to be started */
+	u64 sleeps;		   /* in KVM_RUN: halted, or waiting to be started */
+	u64 stalled[STALL_CAUSES]; /* ticks of the host's TSC */
 };
 
 /* Of a VM: under slots_lock, but for kicks. */

@@ -89,8 +89,8 @@ static void acknowledge(void *unused)
 {
 }
 
-/* Every vCPU that is in the guest leaves it; returns when all have, logs drained. */
-static void kick_all(struct vm *vm)
+/* Every vCPU that is in the guest leaves it, for @why; returns when all have, logs drained. */
+static void kick_all(struct vm *vm, enum stall_cause why)
 {
 	unsigned int n = smp_load_acquire(&vm->nr_vcpus); /* pairs with its publication */
 	struct cpumask *mask;
@@ -108,6 +108,7 @@ static void kick_all(struct vm *vm)
 			continue;
 		/* It may have moved since: then it had left the guest, too. */
 		cpu = READ_ONCE(vm->vcpus[i]->cpu);
+		WRITE_ONCE(vm->vcpus[i]->kicked, why);
 		if (cpu >= 0)
 			cpumask_set_cpu(cpu, mask);
 	}
@@ -122,7 +123,7 @@ void tlb_discharge(struct vm *vm, struct tlb_batch *batch)
 {
 	if (batch->flush) {
 		atomic64_inc(&vm->tlb_gen);
-		kick_all(vm);
+		kick_all(vm, STALL_FLUSH);
 		batch->flush = false;
 	}
 	ept_free_dead(batch);
@@ -130,13 +131,13 @@ void tlb_discharge(struct vm *vm, struct tlb_batch *batch)
 
 void vm_kick_all(struct vm *vm)
 {
-	kick_all(vm);
+	kick_all(vm, STALL_REQUEST);
 }
 
 void vm_drain_writes(struct vm *vm)
 {
 	if (!mmu_scans_d(&vm->mmu))
-		kick_all(vm);
+		kick_all(vm, STALL_DRAIN);
 }
 
 void vm_request(struct vm *vm, unsigned long request)
@@ -146,7 +147,7 @@ void vm_request(struct vm *vm, unsigned long request)
 
 	for (i = 0; i < n; i++)
 		vcpu_request(vm->vcpus[i], request);
-	kick_all(vm);
+	kick_all(vm, STALL_REQUEST);
 }
 
 void vm_update_pml(struct vm *vm)

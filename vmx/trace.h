@@ -19,11 +19,13 @@
 /* clang-format off */
 #define TRACE_FAULT_KINDS                                                       \
 	{ FAULT_RETRIED, "retried" }, { FAULT_RESTORED, "write permitted again" }, \
-	{ FAULT_MAPPED, "mapped" }, { FAULT_EMULATED, "to be emulated" }
+	{ FAULT_MAPPED, "mapped" }, { FAULT_SPLIT, "split and mapped" }, \
+	{ FAULT_EMULATED, "to be emulated" }
 
 TRACE_DEFINE_ENUM(FAULT_RETRIED);
 TRACE_DEFINE_ENUM(FAULT_RESTORED);
 TRACE_DEFINE_ENUM(FAULT_MAPPED);
+TRACE_DEFINE_ENUM(FAULT_SPLIT);
 TRACE_DEFINE_ENUM(FAULT_EMULATED);
 
 #define TRACE_ACCESSES { 0, "read" }, { 1, "write" }, { 2, "fetch" }

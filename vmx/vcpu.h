@@ -78,6 +78,7 @@ struct vcpu {
 	unsigned long pending; /* VCPU_REQ_*, set by anybody, atomic */
 	int mode;	       /* enum vcpu_mode; written by the vCPU's thread */
 	int cpu;	       /* that it is loaded on, or -1; written there */
+	int kicked;	       /* enum stall_cause; by whoever makes it leave the guest */
 	u64 tlb_seen;	       /* vm->tlb_gen at its last INVEPT */
 	struct rcuwait wait;   /* its thread sleeps in halt_wait() */
 

@@ -23,6 +23,12 @@ enum exit_action {
 	EXIT_TO_USER = 1, /* run->exit_reason is set */
 };
 
+/* See stall.h. */
+struct stall {
+	enum stall_cause cause; /* STALL_NONE: there is none */
+	u64 since;		/* of the TSC */
+};
+
 /* An event for the next entry, in the format of the entry's fields (SDM 3C 25.8.3). */
 struct vmx_event {
 	u32 info; /* 0: none */
@@ -131,6 +137,7 @@ struct vcpu_vmx {
 
 	/* The last exit. */
 	u32 exit_reason;
+	struct stall stall;
 
 	struct vmx_event event; /* is delivered by the next entry */
 	/* What waits for its turn; see inject.c.  The vCPU's thread alone. */

@@ -62,7 +62,9 @@ static const char * const exit_names[] = {
 static const char * const other_names[] = {
 	"exits", "ept_faults", "faults_mapped", "faults_restored", "faults_emulated",
 	"faults_retried", "mmio", "pml_drains", "pml_entries", "ring_full", "tlb_flushes",
-	"requests", "injections", "sleeps", "ring_records", "ring_used",
+	"requests", "injections", "sleeps", "ring_records", "ring_used", "faults_split",
+	"stall_ring_full_ns", "stall_map_ns", "stall_split_ns", "stall_restore_ns", "stall_pml_ns",
+	"stall_flush_ns", "stall_drain_ns", "stall_request_ns",
 };
 
 static const char * const vm_names[] = {
@@ -144,7 +146,8 @@ TEST_F(counts, every_cause)
 	EXPECT_EQ(get(&self->stats, "exits"), sum_of_exits(&self->stats));
 	EXPECT_EQ(get(&self->stats, "ept_faults"),
 		  get(&self->stats, "faults_mapped") + get(&self->stats, "faults_restored") +
-		  get(&self->stats, "faults_emulated") + get(&self->stats, "faults_retried"));
+		  get(&self->stats, "faults_emulated") + get(&self->stats, "faults_retried") +
+		  get(&self->stats, "faults_split"));
 }
 
 TEST_F(counts, counts_are_exact)

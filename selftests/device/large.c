@@ -5,35 +5,29 @@
  */
 #include <kselftest_harness.h>
 #include <errno.h>
-#include <stdio.h>
 #include <sys/mman.h>
 
 #include "../../tools/lib/stats.h"
-#include "vm.h"
+#include "huge.h"
 
-#define HUGE_BYTES	(2UL << 20)
-#define HUGE_PAGES	(HUGE_BYTES / PAGE_SIZE)
 #define BLOCKS		4
 #define PAGES		(BLOCKS * HUGE_PAGES)
 #define RING_ENTRIES	4096
 #define SOME		200
-
-enum memory { THP, HUGETLB };
 
 FIXTURE(large)
 {
 	struct bench bench;
 	struct stats stats;
 	struct rng rng;
-	char *area;		/* THP: mapped, with room to align in */
-	char *data;
+	struct huge memory;
 	uint64_t expected[PAGES / 64];
 	uint64_t found[PAGES / 64];
 };
 
 FIXTURE_VARIANT(large)
 {
-	enum memory memory;
+	enum huge_kind memory;
 	bool ring;
 	uint64_t manual;
 };
@@ -58,74 +52,6 @@ FIXTURE_VARIANT_ADD(large, hugetlb)
 {
 	.memory = HUGETLB,
 };
-
-/* Does the first line of a file have this word? */
-static bool file_has(const char *path, const char *word)
-{
-	char text[128] = "";
-	FILE *file = fopen(path, "r");
-
-	if (!file)
-		return false;
-	if (!fgets(text, sizeof(text), file))
-		text[0] = 0;
-	fclose(file);
-	return strstr(text, word);
-}
-
-/* KVM has no parameters of these names, and does the same. */
-static bool module_param(const char *name)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/module/vellum/parameters/%s", name);
-	return access(path, R_OK) || file_has(path, "Y");
-}
-
-static bool file_put(const char *path, const char *word)
-{
-	FILE *file = fopen(path, "w");
-
-	if (!file)
-		return false;
-	fputs(word, file);
-	return !fclose(file);
-}
-
-#define THP_ENABLED "/sys/kernel/mm/transparent_hugepage/enabled"
-
-/* A machine of less than 512 MB has them off until somebody asks. */
-static bool have_thp(void)
-{
-	return !access(THP_ENABLED, R_OK) &&
-	       (!file_has(THP_ENABLED, "[never]") || file_put(THP_ENABLED, "madvise"));
-}
-
-/* Huge memory of PAGES pages, populated; NULL: there is none. */
-static char *huge_alloc(FIXTURE_DATA(large) *self, enum memory memory)
-{
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	char *area;
-
-	if (memory == HUGETLB) {
-		file_put("/proc/sys/vm/nr_hugepages", "8");
-		area = mmap(NULL, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, flags | MAP_HUGETLB,
-			    -1, 0);
-		if (area == MAP_FAILED)
-			return NULL;
-		self->area = area;
-		memset(area, 0, PAGES * PAGE_SIZE);
-		return area;
-	}
-	area = mmap(NULL, PAGES * PAGE_SIZE + HUGE_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
-	if (area == MAP_FAILED)
-		return NULL;
-	self->area = area;
-	area = (char *)(((uintptr_t)area + HUGE_BYTES - 1) & -HUGE_BYTES);
-	madvise(area, PAGES * PAGE_SIZE, MADV_HUGEPAGE);
-	memset(area, 0, PAGES * PAGE_SIZE);
-	return area;
-}
 
 static uint64_t get(FIXTURE_DATA(large) *self, const char *name)
 {
@@ -157,11 +83,11 @@ FIXTURE_SETUP(large)
 		.ring_entries = variant->ring ? RING_ENTRIES : 0,
 	};
 
-	if (variant->memory == THP && !have_thp())
+	if (variant->memory == THP && !huge_have_thp())
 		SKIP(return, "this kernel has no transparent huge pages");
 	self->rng.state = bench_seed();
-	self->data = config.data_host = huge_alloc(self, variant->memory);
-	ASSERT_NE(NULL, self->data) TH_LOG("no huge memory: %s", strerror(errno));
+	ASSERT_EQ(0, huge_alloc(&self->memory, variant->memory, PAGES * PAGE_SIZE));
+	config.data_host = self->memory.data;
 	ASSERT_EQ(0, bench_open(&self->bench, &config));
 	ASSERT_EQ(0, stats_open(&self->stats, self->bench.vm.fd));
 	BENCH_LOAD(&self->bench, writer);
@@ -170,11 +96,11 @@ FIXTURE_SETUP(large)
 
 FIXTURE_TEARDOWN(large)
 {
-	if (!self->data)
+	if (!self->memory.data)
 		return;
 	stats_close(&self->stats);
 	bench_close(&self->bench);
-	munmap(self->area, PAGES * PAGE_SIZE + (variant->memory == THP ? HUGE_BYTES : 0));
+	huge_free(&self->memory);
 }
 
 static int harvest(FIXTURE_DATA(large) *self, const FIXTURE_VARIANT(large) *variant)
@@ -214,7 +140,7 @@ static bool write_some(FIXTURE_DATA(large) *self, uint32_t count)
 
 TEST_F(large, mapped_as_the_host_maps_it)
 {
-	uint64_t large = module_param("large_pages") ? BLOCKS : 0;
+	uint64_t large = huge_param("large_pages") ? BLOCKS : 0;
 
 	ASSERT_TRUE(touch_blocks(self, SCRIPT_READ));
 	EXPECT_EQ(large, get(self, "pages_2m"));
@@ -242,7 +168,7 @@ TEST_F(large, exact_under_logging)
 		for (round = 0; round < PAGES / 64; round++)
 			ASSERT_EQ(UINT64_MAX, self->found[round]);
 	}
-	if (module_param("eager_split"))
+	if (huge_param("eager_split"))
 		EXPECT_EQ(0, get(self, "pages_2m"));
 	for (round = 0; round < 10; round++) {
 		ASSERT_TRUE(write_some(self, 1 + rng_below(&self->rng, SOME)));
@@ -260,7 +186,7 @@ TEST_F(large, exact_under_logging)
 /* Logging ends: large again, after a while, and nothing of what stands there is lost. */
 TEST_F(large, large_again_after_logging)
 {
-	uint64_t large = module_param("large_pages") ? BLOCKS : 0;
+	uint64_t large = huge_param("large_pages") ? BLOCKS : 0;
 	uint32_t before, after;
 	int i;
 
@@ -298,9 +224,9 @@ TEST_F(large, a_page_taken_out_of_the_middle)
 	ASSERT_TRUE(touch_blocks(self, 0));
 	ASSERT_TRUE(touch(self, pages, 3, 0));
 	ASSERT_NE(0, *bench_page(&self->bench, 100));
-	ASSERT_EQ(0, madvise(self->data + (whole ? 0 : 100 * PAGE_SIZE),
+	ASSERT_EQ(0, madvise(self->memory.data + (whole ? 0 : 100 * PAGE_SIZE),
 			     whole ? HUGE_BYTES : PAGE_SIZE, MADV_DONTNEED));
-	if (module_param("large_pages"))
+	if (huge_param("large_pages"))
 		EXPECT_EQ(BLOCKS - 1, get(self, "pages_2m"));
 	EXPECT_EQ(0, *bench_page(&self->bench, 100));
 	EXPECT_EQ(whole, !*bench_page(&self->bench, 99));
