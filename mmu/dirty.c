@@ -33,16 +33,6 @@ static u64 take_bits(unsigned long *word, u64 mask)
 	return old & mask;
 }
 
-static void put_bits(unsigned long *word, u64 mask)
-{
-	unsigned long old = READ_ONCE(*word);
-
-	if (!mask)
-		return;
-	while (!try_cmpxchg(word, &old, old | mask))
-		;
-}
-
 void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch)
 {
 	gfn_t end = slot->base + slot->npages;
@@ -61,41 +51,78 @@ void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch)
 	batch->flush = true;
 }
 
-/* One word of KVM_GET_DIRTY_LOG.  Write lock held. */
-static u64 take_word(struct mmu *mmu, struct slot *slot, u64 word, struct tlb_batch *batch)
+/* D becomes a record.  Where no leaf is there goes on behind the hole.  Write lock held. */
+static u64 see_word(struct mmu *mmu, struct slot *slot, u64 word)
 {
 	gfn_t gfn = slot->base + word * 64;
-	u64 taken = take_bits(&slot->dirty[word], ~0ull);
+	u64 written = ept_written_mask(mmu, gfn, word_mask(slot, word));
 
-	if (mmu_scans_d(mmu))
-		taken |= ept_rearm_mask(mmu, gfn, word_mask(slot, word), batch);
-	else if (taken)
-		ept_rearm_mask(mmu, gfn, taken, batch);
+	if (!written)
+		return max(word + 1, (ept_hole_end(mmu, gfn) - slot->base) / 64);
+	pageset_add_word(&slot->dirty, word, written);
+	return word + 1;
+}
+
+static noinline void scan(struct mmu *mmu, struct slot *slot, struct word_range range)
+{
+	u64 word = range.first;
+
+	do {
+		unsigned int looks = BATCH_WORDS;
+
+		write_lock(&mmu->lock);
+		for (; word < range.end && looks; looks--)
+			word = see_word(mmu, slot, word);
+		write_unlock(&mmu->lock);
+		cond_resched();
+	} while (word < range.end);
+}
+
+/*
+ * When it returns there is a record of every write to @range that was permitted,
+ * or made, before: one hold of the lock is enough for faults, which record what
+ * they permit; D, where it alone tells, is looked at.
+ */
+static void see_writes(struct mmu *mmu, struct slot *slot, struct word_range range)
+{
+	if (unlikely(mmu_scans_d(mmu))) {
+		scan(mmu, slot, range);
+		return;
+	}
+	write_lock(&mmu->lock);
+	write_unlock(&mmu->lock);
+}
+
+/* One word of the records.  Write lock held. */
+static u64 take_word(struct mmu *mmu, struct slot *slot, u64 word, struct tlb_batch *batch)
+{
+	u64 taken = take_bits(&slot->dirty.word[word], ~0ull);
+
+	if (!taken)
+		return 0;
+	ept_rearm_mask(mmu, slot->base + word * 64, taken, batch);
 	if (unlikely(slot->views))
 		views_tell(slot->views, word, taken);
 	return taken;
 }
 
-/* All of @range, to @out, where the slot's first word is its first, or to the views alone. */
-static void take_words(struct mmu *mmu, struct slot *slot, struct word_range range,
-		       unsigned long *out, struct tlb_batch *batch)
+/* The words of @run, which lie in one block, to @out, or to the views alone. */
+static void take_run(struct mmu *mmu, struct slot *slot, struct word_range run, unsigned long *out,
+		     struct tlb_batch *batch)
 {
-	u64 word = range.first, any = 0;
+	u64 word, any = 0;
 
-	while (word < range.end) {
-		u64 end = min(word + BATCH_WORDS, range.end);
+	write_lock(&mmu->lock);
+	pageset_open(&slot->dirty, run);
+	for (word = run.first; word < run.end; word++) {
+		u64 taken = take_word(mmu, slot, word, batch);
 
-		write_lock(&mmu->lock);
-		for (; word < end; word++) {
-			u64 taken = take_word(mmu, slot, word, batch);
-
-			any |= taken;
-			if (out)
-				out[word] = taken;
-		}
-		write_unlock(&mmu->lock);
-		cond_resched();
+		any |= taken;
+		if (out)
+			*out++ = taken;
 	}
+	write_unlock(&mmu->lock);
+	cond_resched();
 	if (any)
 		batch->flush = true;
 }
@@ -103,34 +130,99 @@ static void take_words(struct mmu *mmu, struct slot *slot, struct word_range ran
 void dirty_share(struct mmu *mmu, struct slot *slot, struct word_range range,
 		 struct tlb_batch *batch)
 {
-	take_words(mmu, slot, range, NULL, batch);
+	struct word_range run;
+
+	see_writes(mmu, slot, range);
+	pageset_for_each(&slot->dirty, run, range)
+		take_run(mmu, slot, run, NULL, batch);
 }
 
-void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, struct tlb_batch *batch)
+/*
+ * Which blocks there are to take, and room for them.  Blocks that are told of
+ * later have nothing that is due now.
+ */
+static int taken_alloc(struct dirty_taken *taken, const struct pageset *set)
 {
-	struct word_range all = { 0, slot_bitmap_words(slot) };
+	u64 blocks = DIV_ROUND_UP_ULL(set->words, PAGESET_BLOCK_WORDS);
+	u64 i, n = 0, block_words = DIV_ROUND_UP_ULL(blocks, 64);
 
-	take_words(mmu, slot, all, out, batch);
-	/* What was just taken, and what other harvests took before. */
-	if (unlikely(slot->views))
-		views_take_abi(slot, out);
+	*taken = (struct dirty_taken){};
+	taken->block = kvmalloc_array(block_words, sizeof(u64), GFP_KERNEL_ACCOUNT);
+	if (!taken->block)
+		return -ENOMEM;
+	for (i = 0; i < block_words; i++) {
+		taken->block[i] = READ_ONCE(set->block[i]);
+		n += hweight64(taken->block[i]);
+	}
+	if (!n)
+		return 0;
+	taken->word = kvmalloc_array(n, PAGESET_BLOCK_WORDS * sizeof(u64), GFP_KERNEL_ACCOUNT);
+	if (taken->word)
+		return 0;
+	kvfree(taken->block);
+	return -ENOMEM;
+}
+
+void dirty_taken_free(struct dirty_taken *taken)
+{
+	kvfree(taken->block);
+	kvfree(taken->word);
+}
+
+int dirty_get(struct mmu *mmu, struct slot *slot, struct dirty_taken *taken,
+	      struct tlb_batch *batch)
+{
+	const struct word_range all = pageset_all(&slot->dirty);
+	struct pageset which;
+	struct word_range run;
+	unsigned long *out;
+	int err;
+
+	see_writes(mmu, slot, all);
+	err = taken_alloc(taken, &slot->dirty);
+	if (err)
+		return err;
+	which.block = taken->block;
+	out = taken->word;
+	pageset_for_each(&which, run, all) {
+		take_run(mmu, slot, run, out, batch);
+		out += run.end - run.first;
+	}
+	return 0;
+}
+
+void dirty_put_back(struct slot *slot, const struct dirty_taken *taken)
+{
+	const struct pageset which = { .block = taken->block };
+	const struct word_range all = pageset_all(&slot->dirty);
+	const unsigned long *from = taken->word;
+	struct word_range run;
+	u64 word;
+
+	pageset_for_each(&which, run, all) {
+		for (word = run.first; word < run.end; word++)
+			pageset_add_word(&slot->dirty, word, *from++);
+	}
+}
+
+/* What CLEAR took is not to be looked at, and copied, by each GET to come. */
+static noinline void tidy(const struct pageset *set)
+{
+	const struct word_range all = pageset_all(set);
+	struct word_range run;
+
+	pageset_for_each(set, run, all)
+		pageset_tidy(set, run);
 }
 
 void dirty_peek(struct mmu *mmu, struct slot *slot)
 {
-	u64 word = 0, words = mmu_scans_d(mmu) ? slot_bitmap_words(slot) : 0;
-
-	/* Where nothing is scanned one hold is enough: faults have recorded what they permitted. */
-	do {
-		u64 end = min(word + BATCH_WORDS, words);
-
-		write_lock(&mmu->lock);
-		for (; word < end; word++)
-			put_bits(&slot->dirty[word], ept_written_mask(mmu, slot->base + word * 64,
-								      word_mask(slot, word)));
-		write_unlock(&mmu->lock);
-		cond_resched();
-	} while (word < words);
+	see_writes(mmu, slot, pageset_all(&slot->dirty));
+	if (pageset_is_small(&slot->dirty))
+		return;
+	tidy(&slot->dirty);
+	if (unlikely(slot->views))
+		tidy(&slot->views->abi);
 }
 
 u64 dirty_mark(struct slot *slot, u64 first, u64 npages, const unsigned long *mask,
@@ -150,19 +242,6 @@ u64 dirty_mark(struct slot *slot, u64 first, u64 npages, const unsigned long *ma
 	return i;
 }
 
-void dirty_put_back(struct slot *slot, const unsigned long *words)
-{
-	u64 word;
-
-	/* They are owed to the ABI alone: the trackers were told. */
-	if (unlikely(slot->views)) {
-		views_return_abi(slot, words);
-		return;
-	}
-	for (word = 0; word < slot_bitmap_words(slot); word++)
-		put_bits(&slot->dirty[word], words[word]);
-}
-
 /*
  * One word of KVM_CLEAR_DIRTY_LOG.  What the ABI is owed beside the records was
  * armed when it was taken from them, and may be written again since: D tells,
@@ -171,8 +250,8 @@ void dirty_put_back(struct slot *slot, const unsigned long *words)
 static u64 clear_word(struct mmu *mmu, struct slot *slot, u64 word, u64 asked,
 		      struct tlb_batch *batch)
 {
-	u64 taken = take_bits(&slot->dirty[word], asked);
-	u64 owed = unlikely(slot->views) ? slot->views->abi[word] & asked : 0;
+	u64 taken = take_bits(&slot->dirty.word[word], asked);
+	u64 owed = unlikely(slot->views) ? slot->views->abi.word[word] & asked : 0;
 	u64 written;
 
 	if (!(taken | owed))
@@ -180,7 +259,7 @@ static u64 clear_word(struct mmu *mmu, struct slot *slot, u64 word, u64 asked,
 	written = ept_rearm_mask(mmu, slot->base + word * 64, taken | owed, batch);
 	if (unlikely(slot->views)) {
 		views_tell(slot->views, word, taken | written);
-		slot->views->abi[word] &= ~asked;
+		slot->views->abi.word[word] &= ~asked;
 	}
 	return taken | owed;
 }

@@ -30,22 +30,32 @@ static inline void dirty_record(struct slot *slot, u64 rel, struct ring *ring)
 /* Logging begins: arms every leaf.  The batch always asks for a flush (invariant 4). */
 void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch);
 
-/*
- * KVM_GET_DIRTY_LOG: takes the records and arms their pages.  @out gets
- * slot_bitmap_words() words; it is the kernel's own memory.
- */
-void dirty_get(struct mmu *mmu, struct slot *slot, unsigned long *out, struct tlb_batch *batch);
+/* What KVM_GET_DIRTY_LOG took: the words of each block of @block, one block behind the other. */
+struct dirty_taken {
+	unsigned long *block; /* as in struct pageset */
+	unsigned long *word;
+};
 
 /*
- * The same under manual protect: nothing is taken.  When it returns
+ * KVM_GET_DIRTY_LOG, where the slot has no views: takes the records and arms their
+ * pages.  0; or -ENOMEM, and nothing is taken.  dirty_taken_free() is due.
+ */
+int dirty_get(struct mmu *mmu, struct slot *slot, struct dirty_taken *taken,
+	      struct tlb_batch *batch);
+/* Puts records back that could not be handed over. */
+void dirty_put_back(struct slot *slot, const struct dirty_taken *taken);
+void dirty_taken_free(struct dirty_taken *taken);
+
+/*
+ * KVM_GET_DIRTY_LOG under manual protect: nothing is taken.  When it returns
  * @slot->dirty tells of every write that was permitted, or made, before the
- * call, and can be copied as it stands; with it goes views_show_abi().
+ * call, and can be copied as it stands; with it goes views->abi.
  */
 void dirty_peek(struct mmu *mmu, struct slot *slot);
 
 /*
- * Before a tracker is asked what it is owed of @range: takes what is recorded
- * there, arms the pages, and tells every view.  The slot has views.
+ * Before a tracker, or the ABI beside trackers, is asked what it is owed of
+ * @range: takes what is recorded there, arms the pages, and tells every view.
  */
 void dirty_share(struct mmu *mmu, struct slot *slot, struct word_range range,
 		 struct tlb_batch *batch);
@@ -59,9 +69,6 @@ void dirty_share(struct mmu *mmu, struct slot *slot, struct word_range range,
  */
 u64 dirty_mark(struct slot *slot, u64 first, u64 npages, const unsigned long *mask,
 	       struct ring *ring);
-
-/* Puts records back that could not be handed over. */
-void dirty_put_back(struct slot *slot, const unsigned long *words);
 
 /*
  * KVM_CLEAR_DIRTY_LOG for pages [first, first + npages): takes and arms those

@@ -63,6 +63,17 @@ int ept_level(struct mmu *mmu, gfn_t gfn)
 	return level;
 }
 
+gfn_t ept_hole_end(struct mmu *mmu, gfn_t gfn)
+{
+	u64 *entryp;
+	int level;
+
+	if (gfn > EPT_MAX_GFN)
+		return GFN_NONE;
+	entryp = walk_end(mmu, gfn, &level);
+	return level == 1 || READ_ONCE(*entryp) ? gfn : (gfn | (EPT_LEVEL_PAGES(level) - 1)) + 1;
+}
+
 /* The last table of @cache takes the place of large leaf *@entryp. */
 static u64 *child_by_split(struct mmu *mmu, u64 *entryp, int level, struct table_cache *cache)
 {

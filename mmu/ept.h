@@ -58,6 +58,9 @@ u64 ept_get(struct mmu *mmu, gfn_t gfn);
 /* The level of the entry that maps, or would map, @gfn as the tables are now.  Lock held. */
 int ept_level(struct mmu *mmu, gfn_t gfn);
 
+/* @gfn, if there is a table for its leaf, or a large one; else where the hole around it ends. */
+gfn_t ept_hole_end(struct mmu *mmu, gfn_t gfn);
+
 /*
  * Where the leaf of @gfn stands at level 1, making tables from @cache, and
  * splitting a large leaf: good as long as the read lock is held.  NULL when a

@@ -3,29 +3,30 @@
  * Draining the page-modification log.  Pure.
  *
  * The hottest loop there is: once for every page a guest writes.  Entries come
- * in runs that lie in one slot, so the slot is looked up once a run, and what
- * a run needs is kept in registers.
+ * in runs that lie in one block of one slot (mmu/pageset.h), so the slot is looked
+ * up, and the block told of, once a run, and what a run needs is kept in registers.
  */
 #include "mmu/pml.h"
 
 /* Real CPUs give the low 12 bits as zero, not everything that emulates one does. */
 static inline gfn_t entry_gfn(u64 entry)
 {
-	return (entry & EPT_ADDR_MASK) >> PAGE_SHIFT;
+	return entry >> PAGE_SHIFT;
 }
 
 /*
- * The log is read from its end down: @end is one above the next entry.
- * Records the entries down to @last as long as they lie in @slot, which is
- * logged, and, @to_ring, up to where the ring wraps; there is room.  Returns
- * the new end.
+ * The log is read from its end down: @end is one above the next entry, which is
+ * of @slot; that is logged.  Records the entries down to @last as long as they
+ * lie in the first one's block and, @to_ring, up to where the ring wraps; there
+ * is room.  Returns the new end.
  */
 static __always_inline const u64 *record_run(const u64 *end, const u64 *last, struct slot *slot,
 					     struct ring *ring, const bool to_ring)
 {
-	const u64 base = slot->base, npages = slot->npages;
+	const u64 first = (entry_gfn(end[-1]) - slot->base) & -PAGESET_BLOCK_PAGES;
+	const u64 base = slot->base + first, width = min(slot->npages - first, PAGESET_BLOCK_PAGES);
+	unsigned long *dirty = slot->dirty.word + first / 64;
 	struct kvm_dirty_gfn *to = NULL;
-	unsigned long *dirty = slot->dirty;
 	const u32 id = slot->id;
 	u32 at = 0;
 
@@ -39,14 +40,15 @@ static __always_inline const u64 *record_run(const u64 *end, const u64 *last, st
 			last = end - left;
 	}
 	for (; end > last; end--) {
-		u64 rel = entry_gfn(end[-1]) - base;
+		u64 page = entry_gfn(end[-1]) - base;
 
-		if (rel >= npages)
+		if (page >= width)
 			break;
-		set_bit(rel, dirty);
+		set_bit(page, dirty);
 		if (to_ring)
-			ring_put(ring, to++, at++, id, rel);
+			ring_put(ring, to++, at++, id, first + page);
 	}
+	pageset_tell(&slot->dirty, first);
 	return end;
 }
 
@@ -56,10 +58,13 @@ unsigned int pml_drain(const u64 *log, u16 index, const struct slots *slots, str
 	bool to_ring = ring && ring->entries && ring_has_room(ring, count);
 	/* The CPU filled it from the last entry down: that is the order of the writes. */
 	const u64 *end = &log[PML_INDEX_EMPTY + 1], *last = end - count;
+	struct slot *slot = NULL;
 
 	while (end > last) {
-		struct slot *slot = slots_find(slots, entry_gfn(end[-1]));
+		gfn_t gfn = entry_gfn(end[-1]);
 
+		if (!slot || !slot_has_gfn(slot, gfn))
+			slot = slots_find(slots, gfn);
 		if (!slot || !slot_is_logged(slot))
 			end--;
 		else if (to_ring)

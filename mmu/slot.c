@@ -212,25 +212,11 @@ struct slot *slot_alloc(const struct kvm_userspace_memory_region *region)
 	return slot;
 }
 
-unsigned long *slot_bitmap_alloc(u64 npages, bool set)
-{
-	u64 words = (npages + 63) / 64;
-	unsigned long *bitmap = kvzalloc(words * sizeof(*bitmap), GFP_KERNEL_ACCOUNT);
-
-	if (bitmap && set) {
-		memset(bitmap, 0xff, words * sizeof(*bitmap));
-		/* Bits beyond the slot are never set: a harvest would report them. */
-		if (npages % 64)
-			bitmap[words - 1] = BIT_ULL(npages % 64) - 1;
-	}
-	return bitmap;
-}
-
 void slot_free(struct slot *slot)
 {
 	if (!slot)
 		return;
 	views_free(slot);
-	kvfree(slot->dirty);
+	pageset_free(&slot->dirty);
 	kvfree(slot);
 }

@@ -10,6 +10,7 @@
 #ifndef VELLUM_MMU_SLOT_H
 #define VELLUM_MMU_SLOT_H
 
+#include "mmu/pageset.h"
 #include "types.h"
 
 /* KVM_CAP_NR_MEMSLOTS.  A caller's ids run from 0 to this less one. */
@@ -32,7 +33,7 @@ struct slot {
 	u16 id;
 	u64 uncollapsed; /* pages at the end that mmu/host_collapse.c has to look at; its own */
 	bool dying;	 /* being deleted or moved: faults wait, records still count */
-	unsigned long *dirty; /* one bit a page, 1 = written; NULL unless logged */
+	struct pageset dirty; /* the records: written pages; no set unless logged */
 	struct views *views;  /* mmu/tracker.h; NULL: no tracker.  Under the slots_lock */
 };
 
@@ -50,7 +51,7 @@ enum slot_change { SLOT_NOTHING, SLOT_CREATE, SLOT_DELETE, SLOT_MOVE, SLOT_FLAGS
 
 static inline bool slot_is_logged(const struct slot *slot)
 {
-	return slot->dirty;
+	return slot->dirty.word;
 }
 
 /* @to goes on where @from logged: the records are both's until one of them leaves them. */
@@ -62,14 +63,14 @@ static inline void slot_share_log(struct slot *to, const struct slot *from)
 
 static inline void slot_leave_log(struct slot *slot)
 {
-	slot->dirty = NULL;
+	slot->dirty = (struct pageset){};
 	slot->views = NULL;
 }
 
 /* Any context.  @rel < npages, the slot is logged. */
 static inline void slot_set_dirty(struct slot *slot, u64 rel)
 {
-	set_bit(rel, slot->dirty);
+	pageset_add(&slot->dirty, rel);
 }
 
 static inline bool slot_has_gfn(const struct slot *slot, gfn_t gfn)
@@ -129,10 +130,8 @@ int slots_classify(const struct slots *slots, const struct kvm_userspace_memory_
  */
 struct slots *slots_change(const struct slots *old, const struct slot *without, struct slot *with);
 
-/* A slot as @region says.  The bitmap is the caller's to attach.  NULL: no memory. */
+/* A slot as @region says.  The records are the caller's to begin.  NULL: no memory. */
 struct slot *slot_alloc(const struct kvm_userspace_memory_region *region);
-/* A bitmap of 64-bit words for @npages pages, all bits @set; NULL when memory is short. */
-unsigned long *slot_bitmap_alloc(u64 npages, bool set);
 /* Frees the slot and the records it still owns. */
 void slot_free(struct slot *slot);
 

@@ -15,7 +15,7 @@ static bool views_are_used(const struct views *views)
 	unsigned int id;
 
 	for (id = 0; id < TRACKERS_MAX; id++)
-		if (views->of[id].owed)
+		if (views->of[id].owed.word)
 			return true;
 	return false;
 }
@@ -26,8 +26,7 @@ static struct views *views_alloc(u64 npages)
 
 	if (!views)
 		return NULL;
-	views->abi = slot_bitmap_alloc(npages, false);
-	if (views->abi)
+	if (!pageset_init(&views->abi, npages, false))
 		return views;
 	kfree(views);
 	return NULL;
@@ -35,9 +34,8 @@ static struct views *views_alloc(u64 npages)
 
 static void view_free(struct view *view)
 {
-	kvfree(view->owed);
-	kvfree(view->held);
-	*view = (struct view){};
+	pageset_free(&view->owed);
+	pageset_free(&view->held);
 }
 
 void views_free(struct slot *slot)
@@ -50,31 +48,36 @@ void views_free(struct slot *slot)
 		return;
 	for (id = 0; id < TRACKERS_MAX; id++)
 		view_free(&views->of[id]);
-	kvfree(views->abi);
+	pageset_free(&views->abi);
 	kfree(views);
 }
 
 /* Nobody but the ABI is left: what it is owed are records again. */
 static void views_give_up(struct slot *slot)
 {
+	const struct word_range all = pageset_all(&slot->dirty);
 	struct views *views = slot->views;
+	struct word_range run;
+	u64 word;
 
 	slot->views = NULL;
-	dirty_put_back(slot, views->abi);
-	kvfree(views->abi);
+	pageset_for_each(&views->abi, run, all) {
+		for (word = run.first; word < run.end; word++)
+			pageset_add_word(&slot->dirty, word, views->abi.word[word]);
+	}
+	pageset_free(&views->abi);
 	kfree(views);
 }
 
 int view_add(struct slot *slot, unsigned int id, bool all)
 {
-	struct view view = {
-		.owed = slot_bitmap_alloc(slot->npages, all),
-		.held = slot_bitmap_alloc(slot->npages, false),
-	};
+	struct view view = {};
+	int err = pageset_init(&view.owed, slot->npages, all) ?:
+			  pageset_init(&view.held, slot->npages, false);
 
-	if (view.owed && view.held && !slot->views)
+	if (!err && !slot->views)
 		slot->views = views_alloc(slot->npages);
-	if (!view.owed || !view.held || !slot->views) {
+	if (err || !slot->views) {
 		view_free(&view);
 		return -ENOMEM;
 	}
@@ -97,49 +100,40 @@ void views_tell(struct views *views, u64 word, u64 taken)
 
 	if (!taken)
 		return;
-	views->abi[word] |= taken;
+	pageset_add_word_alone(&views->abi, word, taken);
 	for (id = 0; id < TRACKERS_MAX; id++)
-		if (views->of[id].owed)
-			views->of[id].owed[word] |= taken;
+		if (views->of[id].owed.word)
+			pageset_add_word_alone(&views->of[id].owed, word, taken);
 }
 
-void views_take_abi(struct slot *slot, unsigned long *words)
+void views_told_abi(struct views *views)
 {
-	u64 bytes = slot_bitmap_words(slot) * sizeof(*words);
+	const struct word_range all = pageset_all(&views->abi);
+	struct word_range run;
 
-	memcpy(words, slot->views->abi, bytes);
-	memset(slot->views->abi, 0, bytes);
+	pageset_for_each(&views->abi, run, all) {
+		memset(&views->abi.word[run.first], 0, (run.end - run.first) * sizeof(u64));
+		pageset_open(&views->abi, run);
+	}
 }
 
-void views_show_abi(const struct slot *slot, unsigned long *words)
-{
-	u64 word;
-
-	for (word = 0; word < slot_bitmap_words(slot); word++)
-		words[word] |= slot->views->abi[word];
-}
-
-void views_return_abi(struct slot *slot, const unsigned long *words)
-{
-	u64 word;
-
-	for (word = 0; word < slot_bitmap_words(slot); word++)
-		slot->views->abi[word] |= words[word];
-}
-
-u64 view_take(struct slot *slot, unsigned int id, struct word_range range, unsigned long *out)
+u64 view_take(struct slot *slot, unsigned int id, struct word_range range)
 {
 	struct view *view = view_of(slot, id);
+	struct word_range run;
 	u64 word, count = 0;
 
-	for (word = range.first; word < range.end; word++) {
-		unsigned long owed = view->owed[word];
+	pageset_for_each(&view->owed, run, range) {
+		for (word = run.first; word < run.end; word++) {
+			unsigned long owed = view->owed.word[word];
 
-		if (out)
-			*out++ = owed;
-		view->held[word] |= owed;
-		view->owed[word] = 0;
-		count += hweight64(owed);
+			if (!owed)
+				continue;
+			pageset_add_word_alone(&view->held, word, owed);
+			view->owed.word[word] = 0;
+			count += hweight64(owed);
+		}
+		pageset_tidy(&view->owed, run);
 	}
 	return count;
 }
@@ -147,11 +141,14 @@ u64 view_take(struct slot *slot, unsigned int id, struct word_range range, unsig
 bool view_holds(const struct slot *slot, unsigned int id, struct word_range range)
 {
 	const struct view *view = view_of(slot, id);
+	struct word_range run;
 	u64 word;
 
-	for (word = range.first; word < range.end; word++)
-		if (view->held[word])
-			return true;
+	pageset_for_each(&view->held, run, range) {
+		for (word = run.first; word < run.end; word++)
+			if (view->held.word[word])
+				return true;
+	}
 	return false;
 }
 
@@ -159,17 +156,23 @@ u64 view_settle(struct slot *slot, unsigned int id, struct word_range range,
 		const unsigned long *mask, bool owed)
 {
 	struct view *view = view_of(slot, id);
+	struct word_range run;
 	u64 word, count = 0;
 
-	for (word = range.first; word < range.end; word++) {
-		unsigned long settled = view->held[word];
+	pageset_for_each(&view->held, run, range) {
+		for (word = run.first; word < run.end; word++) {
+			unsigned long settled = view->held.word[word];
 
-		if (mask)
-			settled &= *mask++;
-		view->held[word] &= ~settled;
-		if (owed)
-			view->owed[word] |= settled;
-		count += hweight64(settled);
+			if (mask)
+				settled &= mask[word - range.first];
+			if (!settled)
+				continue;
+			view->held.word[word] &= ~settled;
+			if (owed)
+				pageset_add_word_alone(&view->owed, word, settled);
+			count += hweight64(settled);
+		}
+		pageset_tidy(&view->held, run);
 	}
 	return count;
 }

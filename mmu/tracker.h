@@ -21,19 +21,13 @@
 
 /* One tracker's part of a slot: a bit a page. */
 struct view {
-	unsigned long *owed; /* written since it looked; NULL: there is no such tracker */
-	unsigned long *held; /* taken by it, and neither committed nor given back */
+	struct pageset owed; /* written since it looked; no set: there is no such tracker */
+	struct pageset held; /* taken by it, and neither committed nor given back */
 };
 
 struct views {
-	unsigned long *abi; /* what others took from the records and the ABI has not */
+	struct pageset abi; /* what others took from the records and the ABI has not */
 	struct view of[TRACKERS_MAX];
-};
-
-/* Words [first, end) of a slot's bitmaps, of 64 pages each. */
-struct word_range {
-	u64 first;
-	u64 end;
 };
 
 /*
@@ -50,16 +44,14 @@ void views_free(struct slot *slot);
 /* @taken of word @word left the records: every view is owed it, the ABI's too. */
 void views_tell(struct views *views, u64 word, u64 taken);
 
-/* What the ABI is owed beside the records: taken; shown (@words |=); given back. */
-void views_take_abi(struct slot *slot, unsigned long *words);
-void views_show_abi(const struct slot *slot, unsigned long *words);
-void views_return_abi(struct slot *slot, const unsigned long *words);
+/* The ABI was told what it is owed beside the records. */
+void views_told_abi(struct views *views);
 
 /*
- * What tracker @id is owed of @range goes to @out (or nowhere: NULL), the first
- * word of the range at its beginning, and is held.  Returns the number of pages.
+ * What tracker @id is owed of @range is held, from now on; nothing of it was.
+ * Returns the number of pages.
  */
-u64 view_take(struct slot *slot, unsigned int id, struct word_range range, unsigned long *out);
+u64 view_take(struct slot *slot, unsigned int id, struct word_range range);
 
 /* Is anything of @range held? */
 bool view_holds(const struct slot *slot, unsigned int id, struct word_range range);

@@ -11,6 +11,9 @@
 #include "uapi/uapi.h"
 #include "vmx/trace.h"
 
+/* Words that are zeroed at a time. */
+#define ZEROES 8192
+
 struct slot *harvest_slot(struct vm *vm, u32 id)
 {
 	struct slots *slots =
@@ -30,21 +33,110 @@ static void *words_alloc(u64 words)
 	return kvmalloc_array(words, sizeof(u64), GFP_KERNEL_ACCOUNT);
 }
 
-/* The records, and what trackers took from them before the ABI did. */
-static long show_with_views(const struct slot *slot, void __user *user)
-{
-	u64 n = slot_bitmap_words(slot);
-	unsigned long *words = words_alloc(n);
-	long err = 0;
+/*
+ * A bitmap that userspace is given, of which word @next is the next, to @user:
+ * what has no page is zeroed without being looked at.
+ */
+struct told {
+	u64 __user *user;
+	u64 next;
+};
 
-	if (!words)
-		return -ENOMEM;
-	memcpy(words, slot->dirty, n * sizeof(u64));
-	views_show_abi(slot, words);
-	if (copy_to_user(user, words, n * sizeof(u64)))
-		err = -EFAULT;
-	kvfree(words);
-	return err;
+/* clear_user() of some kernels is a loop over words, three times as long. */
+static int zero_words(u64 __user *to, u64 n)
+{
+	if (!user_write_access_begin(to, n * sizeof(u64)))
+		return -EFAULT;
+	for (; n >= 8; n -= 8, to += 8) {
+		unsafe_put_user(0, to, fault);
+		unsafe_put_user(0, to + 1, fault);
+		unsafe_put_user(0, to + 2, fault);
+		unsafe_put_user(0, to + 3, fault);
+		unsafe_put_user(0, to + 4, fault);
+		unsafe_put_user(0, to + 5, fault);
+		unsafe_put_user(0, to + 6, fault);
+		unsafe_put_user(0, to + 7, fault);
+	}
+	for (; n; n--, to++)
+		unsafe_put_user(0, to, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static int tell_none(struct told *told, u64 until)
+{
+	while (told->next < until) {
+		u64 n = min_t(u64, until - told->next, ZEROES);
+
+		if (zero_words(told->user, n))
+			return -EFAULT;
+		cond_resched();
+		told->user += n;
+		told->next += n;
+	}
+	return 0;
+}
+
+/* Words @run, of one block, from @words; with those of @more, if not NULL. */
+static int tell_run(struct told *told, struct word_range run, const unsigned long *words,
+		    const unsigned long *more)
+{
+	u64 i, n = run.end - run.first;
+	unsigned long both[PAGESET_BLOCK_WORDS];
+
+	if (tell_none(told, run.first))
+		return -EFAULT;
+	if (unlikely(more)) {
+		for (i = 0; i < n; i++)
+			both[i] = READ_ONCE(words[i]) | more[i];
+		words = both;
+	}
+	if (copy_to_user(told->user, words, n * sizeof(u64)))
+		return -EFAULT;
+	told->user += n;
+	told->next = run.end;
+	return 0;
+}
+
+int harvest_tell(u64 __user *user, const struct pageset *set, const struct pageset *more,
+		 struct word_range range)
+{
+	struct told told = { user, range.first };
+
+	while (told.next < range.end) {
+		struct word_range left = { told.next, range.end };
+		struct word_range run = pageset_next(set, left), other = left;
+
+		if (more) {
+			other = pageset_next(more, left);
+			if (other.first < run.first)
+				run = other;
+		}
+		if (run.first == run.end)
+			return tell_none(&told, range.end);
+		if (tell_run(&told, run, &set->word[run.first],
+			     more ? &more->word[run.first] : NULL))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int tell_taken(u64 __user *user, const struct dirty_taken *taken, struct word_range all)
+{
+	const struct pageset which = { .block = taken->block };
+	const unsigned long *from = taken->word;
+	struct told told = { user, 0 };
+	struct word_range run;
+
+	pageset_for_each(&which, run, all) {
+		if (tell_run(&told, run, from, NULL))
+			return -EFAULT;
+		from += run.end - run.first;
+	}
+	return tell_none(&told, all.end);
 }
 
 /* Under manual protect: what is known is told, and stays. */
@@ -52,30 +144,46 @@ static long peek_locked(struct vm *vm, struct slot *slot, void __user *user)
 {
 	vm_drain_writes(vm);
 	dirty_peek(&vm->mmu, slot);
-	if (unlikely(slot->views))
-		return show_with_views(slot, user);
-	if (copy_to_user(user, slot->dirty, slot_bitmap_words(slot) * sizeof(u64)))
-		return -EFAULT;
-	return 0;
+	if (pageset_is_small(&slot->dirty) && !slot->views)
+		return copy_to_user(user, slot->dirty.word, slot->dirty.words * sizeof(u64)) ?
+			       -EFAULT :
+			       0;
+	/* With what trackers took from the records before the ABI did. */
+	return harvest_tell(user, &slot->dirty, slot->views ? &slot->views->abi : NULL,
+			    pageset_all(&slot->dirty));
 }
 
 static long take_locked(struct vm *vm, struct slot *slot, void __user *user)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
-	u64 n = slot_bitmap_words(slot);
-	unsigned long *words = words_alloc(n);
-	long err = 0;
+	struct dirty_taken taken;
+	long err;
 
-	if (!words)
-		return -ENOMEM;
 	vm_drain_writes(vm);
-	dirty_get(&vm->mmu, slot, words, &batch);
+	err = dirty_get(&vm->mmu, slot, &taken, &batch);
+	if (err)
+		return err;
 	tlb_discharge(vm, &batch);
-	if (copy_to_user(user, words, n * sizeof(u64))) {
-		dirty_put_back(slot, words);
-		err = -EFAULT;
-	}
-	kvfree(words);
+	err = tell_taken(user, &taken, pageset_all(&slot->dirty));
+	if (err)
+		dirty_put_back(slot, &taken);
+	dirty_taken_free(&taken);
+	return err;
+}
+
+/* Beside trackers what is taken is owed to all, and told the ABI from that. */
+static long take_beside_trackers(struct vm *vm, struct slot *slot, void __user *user)
+{
+	const struct word_range all = pageset_all(&slot->dirty);
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	long err;
+
+	vm_drain_writes(vm);
+	dirty_share(&vm->mmu, slot, all, &batch);
+	tlb_discharge(vm, &batch);
+	err = harvest_tell(user, &slot->views->abi, NULL, all);
+	if (!err)
+		views_told_abi(slot->views);
 	return err;
 }
 
@@ -87,6 +195,8 @@ static long get_locked(struct vm *vm, const struct kvm_dirty_log *log)
 		return PTR_ERR(slot);
 	if (vm->manual_protect & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE)
 		return peek_locked(vm, slot, log->dirty_bitmap);
+	if (unlikely(slot->views))
+		return take_beside_trackers(vm, slot, log->dirty_bitmap);
 	return take_locked(vm, slot, log->dirty_bitmap);
 }
 

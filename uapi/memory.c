@@ -47,8 +47,7 @@ static int change_attach_bitmap(struct vm *vm, struct change *change)
 		slot_share_log(new, change->old);
 		return 0;
 	}
-	new->dirty = slot_bitmap_alloc(new->npages, set);
-	return new->dirty ? trackers_see(vm, new) : -ENOMEM;
+	return pageset_init(&new->dirty, new->npages, set) ?: trackers_see(vm, new);
 }
 
 static void change_abandon(struct change *change)

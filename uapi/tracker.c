@@ -61,10 +61,10 @@ static void share(struct vm *vm, struct slot *slot, struct word_range range)
 /* Tracker @id's view of @slot, which is logged, begins now: what was before is not its. */
 static void begin(struct vm *vm, struct slot *slot, u32 id)
 {
-	const struct word_range all = { 0, slot_bitmap_words(slot) };
+	const struct word_range all = pageset_all(&slot->dirty);
 
 	share(vm, slot, all);
-	view_take(slot, id, all, NULL);
+	view_take(slot, id, all);
 	view_settle(slot, id, all, NULL, false);
 }
 
@@ -145,21 +145,17 @@ static struct word_range words_of(const struct vellum_pages *pages)
 static long take(struct tracker *tracker, struct slot *slot, struct vellum_pages *pages)
 {
 	const struct word_range range = words_of(pages);
-	u64 n = range.end - range.first;
-	unsigned long *words;
+	const struct pageset *held = &slot->views->of[tracker->id].held;
 	bool failed;
 
 	if (view_holds(slot, tracker->id, range))
 		return -EBUSY;
-	words = kvmalloc_array(n, sizeof(u64), GFP_KERNEL_ACCOUNT);
-	if (!words)
-		return -ENOMEM;
 	share(tracker->vm, slot, range);
-	pages->count = view_take(slot, tracker->id, range, words);
-	failed = copy_to_user(u64_to_user_ptr(pages->bitmap), words, n * sizeof(u64));
+	pages->count = view_take(slot, tracker->id, range);
+	/* All that is held of the range was taken now. */
+	failed = harvest_tell(u64_to_user_ptr(pages->bitmap), held, NULL, range);
 	if (failed || pages->flags & VELLUM_TAKE_COMMIT)
 		view_settle(slot, tracker->id, range, NULL, failed);
-	kvfree(words);
 	return failed ? -EFAULT : 0;
 }
 

@@ -106,6 +106,12 @@ int trackers_see(struct vm *vm, struct slot *slot);
 struct slot *harvest_slot(struct vm *vm, u32 id);
 /* Is that a range of whole words, but for the slot's end? */
 bool harvest_range_valid(const struct slot *slot, u64 first, u64 npages);
+/*
+ * Words @range of @set, and of @more unless that is NULL, to @user, the first of
+ * them to its beginning.  0 or -EFAULT, and part of it was written.
+ */
+int harvest_tell(u64 __user *user, const struct pageset *set, const struct pageset *more,
+		 struct word_range range);
 /* A copy of the caller's bitmap of @npages pages, to be freed by kvfree(), or ERR_PTR. */
 unsigned long *harvest_copy_bitmap(const void __user *user, u64 npages);
 

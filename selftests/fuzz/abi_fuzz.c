@@ -129,7 +129,7 @@ static void fuzz_ring(const u8 *data, size_t size)
 	struct slot *slot = slot_alloc(&region);
 	struct ring ring;
 
-	slot->dirty = slot_bitmap_alloc(slot->npages, false);
+	demand(!pageset_init(&slot->dirty, slot->npages, false));
 	slots = slots_change(none, NULL, slot);
 	kvfree(none);
 	rwlock_init(&mmu.lock);

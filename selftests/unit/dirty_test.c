@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Harvests against the plainest model there is: an array of bools. */
 #include "fixture.h"
+#include "flat.h"
 
 #define MAX_PAGES 4300
 #define WORDS	  BITS_TO_LONGS(MAX_PAGES)
@@ -51,7 +52,7 @@ static struct slot *begin(struct fixture *f, enum fixture_mode mode, u64 npages)
 static void peek(struct mmu *mmu, struct slot *slot, unsigned long *out)
 {
 	dirty_peek(mmu, slot);
-	memcpy(out, slot->dirty, slot_bitmap_words(slot) * sizeof(*out));
+	flat_shown(slot, out);
 }
 
 TEST(get_takes_all_and_the_next_one_is_empty)
@@ -65,18 +66,18 @@ TEST(get_takes_all_and_the_next_one_is_empty)
 
 		use_pages(&f, *size);
 		out[slot_bitmap_words(slot)] = 0x1234;
-		dirty_get(&f.mmu, slot, out, &batch);
+		flat_get(&f.mmu, slot, out, &batch);
 		CHECK_EQ(out[slot_bitmap_words(slot)], 0x1234);
 		check_words(out, *size);
 		fixture_discharge(&f, &batch);
 
 		memset(written, 0, sizeof(written));
 		batch = TLB_BATCH_INIT;
-		dirty_get(&f.mmu, slot, out, &batch);
+		flat_get(&f.mmu, slot, out, &batch);
 		check_words(out, *size);
 		CHECK(!batch.flush);
 		use_pages(&f, *size);
-		dirty_get(&f.mmu, slot, out, &batch);
+		flat_get(&f.mmu, slot, out, &batch);
 		check_words(out, *size);
 		fixture_discharge(&f, &batch);
 		fixture_exit(&f);
@@ -98,7 +99,7 @@ TEST(get_without_taking_leaves_all)
 		peek(&f.mmu, slot, out);
 		check_words(out, *size);
 		CHECK(!batch.flush);
-		dirty_get(&f.mmu, slot, out, &batch);
+		flat_get(&f.mmu, slot, out, &batch);
 		check_words(out, *size);
 		fixture_discharge(&f, &batch);
 		fixture_exit(&f);
@@ -130,7 +131,7 @@ static void clear_once(struct fixture *f, struct slot *slot)
 		mask[i] = fixture_rnd() & (fixture_rnd() % 3 ? ~0ull : fixture_rnd());
 	for (rel = 0; rel < slot->npages; rel++)
 		before[rel] = spte_of(f, rel);
-	memcpy(known, slot->dirty, words * sizeof(known[0]));
+	memcpy(known, slot->dirty.word, words * sizeof(known[0]));
 	dirty_clear(&f->mmu, slot, first, npages, mask, &batch);
 	for (rel = 0; rel < slot->npages; rel++) {
 		bool asked = rel >= first && rel < first + npages && test_bit(rel - first, mask);
@@ -186,8 +187,8 @@ TEST(clear_ignores_mask_bits_beyond_the_slot)
 	CHECK(fixture_touch(&f, BASE + 70, CPU_WRITE));
 	fixture_drain(&f);
 	dirty_clear(&f.mmu, slot, 0, 70, mask, &batch);
-	CHECK_EQ(slot->dirty[1], 0);
-	CHECK_EQ(next->dirty[0], 1);
+	CHECK_EQ(slot->dirty.word[1], 0);
+	CHECK_EQ(next->dirty.word[0], 1);
 	CHECK(spte_of(&f, 70) & EPT_D);
 	CHECK(!(spte_of(&f, 69) & EPT_D));
 	fixture_discharge(&f, &batch);
@@ -242,7 +243,7 @@ TEST(taking_a_record_flushes_though_no_spte_changes)
 		write_unlock(&f.mmu.lock);
 		f.ring.entries[0].flags = KVM_DIRTY_GFN_F_RESET;
 		if (how == 0)
-			dirty_get(&f.mmu, slot, &out, &batch);
+			flat_get(&f.mmu, slot, &out, &batch);
 		else if (how == 1)
 			dirty_clear(&f.mmu, slot, 0, 10, &word, &batch);
 		else
@@ -256,16 +257,17 @@ TEST(taking_a_record_flushes_though_no_spte_changes)
 TEST(what_is_put_back_comes_again)
 {
 	unsigned long out[3], again[3];
+	struct dirty_taken taken;
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	struct fixture f;
 	struct slot *slot = begin(&f, FIX_PML, 130);
 
 	use_pages(&f, 130);
-	dirty_get(&f.mmu, slot, out, &batch);
+	flat_take(&f.mmu, slot, &taken, out, &batch);
 	fixture_discharge(&f, &batch);
 	use_pages(&f, 130);
-	dirty_put_back(slot, out);
-	dirty_get(&f.mmu, slot, again, &batch);
+	flat_got(slot, &taken, true);
+	flat_get(&f.mmu, slot, again, &batch);
 	check_words(again, 130);
 	fixture_discharge(&f, &batch);
 	fixture_exit(&f);
@@ -303,7 +305,7 @@ TEST(reset_believes_no_entry)
 	for (rel = 0; rel < 100; rel++)
 		CHECK(spte_of(&f, rel) & EPT_D);
 	CHECK(spte_of(&f, 103) & EPT_D);
-	CHECK_EQ(slot->dirty[0], ~0ul);
+	CHECK_EQ(slot->dirty.word[0], ~0ul);
 	fixture_exit(&f);
 }
 
@@ -358,7 +360,7 @@ TEST(a_ring_and_a_bitmap_see_the_same_writes)
 		fixture_drain(&f);
 		CHECK_EQ(ring_used(&f.ring), 67);
 		for (rel = 0; rel < 200; rel++)
-			CHECK_EQ(test_bit(rel, slot->dirty), rel % 3 == 0);
+			CHECK_EQ(test_bit(rel, slot->dirty.word), rel % 3 == 0);
 		for (rel = 0; rel < 67; rel++)
 			CHECK_EQ(f.ring.entries[rel].offset, rel * 3);
 		fixture_exit(&f);

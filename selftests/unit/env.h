@@ -38,6 +38,9 @@ typedef u64 gpa_t;
 typedef u64 gfn_t;
 typedef u64 hpa_t;
 
+/* mmu/pageset.h: small blocks, so that small slots have several. */
+#define PAGESET_BLOCK_SHIFT 7
+
 /* linux/bits.h, linux/kernel.h, linux/mm.h */
 #define BITS_PER_LONG		      64
 #define BIT(n)			      (1ul << (n))
@@ -53,6 +56,7 @@ typedef u64 hpa_t;
 #define PAGE_ALIGNED(x)		      (((unsigned long)(x) & ~PAGE_MASK) == 0)
 #define ARRAY_SIZE(a)		      (sizeof(a) / sizeof((a)[0]))
 #define DIV_ROUND_UP(n, d)	      (((n) + (d)-1) / (d))
+#define DIV_ROUND_UP_ULL(n, d)	      DIV_ROUND_UP((unsigned long long)(n), d)
 #define ALIGN(x, a)		      (((x) + (typeof(x))(a)-1) & ~((typeof(x))(a)-1))
 #define ALIGN_DOWN(x, a)	      ((x) & ~((typeof(x))(a)-1))
 #define IS_ALIGNED(x, a)	      (((x) & ((typeof(x))(a)-1)) == 0)
@@ -148,7 +152,7 @@ void env_die(const char *fmt, ...) __printf(1, 2) __attribute__((__noreturn__));
 #define WARN_ONCE(x, ...) WARN_ON(x)
 
 /*
- * Called before every write that the CPU's own A and D updates can race with.
+ * Called before every write that the CPU's own A and D updates, or a record, can race with.
  * A test sets it to let another CPU act at just that moment.
  */
 extern void (*env_race_hook)(void);
@@ -255,6 +259,7 @@ ENV_ATOMIC(atomic64, atomic64_t, s64)
 /* linux/bitops.h */
 static inline void set_bit(long nr, volatile unsigned long *p)
 {
+	env_race_point();
 	__atomic_fetch_or(p + BIT_WORD(nr), BIT_MASK(nr), __ATOMIC_RELAXED);
 }
 
@@ -275,6 +280,7 @@ static inline bool test_and_set_bit(long nr, volatile unsigned long *p)
 
 static inline bool test_and_clear_bit(long nr, volatile unsigned long *p)
 {
+	env_race_point();
 	return __atomic_fetch_and(p + BIT_WORD(nr), ~BIT_MASK(nr), __ATOMIC_SEQ_CST) & BIT_MASK(nr);
 }
 
@@ -286,6 +292,15 @@ static inline void __set_bit(long nr, unsigned long *p)
 static inline void __clear_bit(long nr, unsigned long *p)
 {
 	p[BIT_WORD(nr)] &= ~BIT_MASK(nr);
+}
+
+/* @size if there is none. */
+static inline unsigned long find_next_bit(const unsigned long *p, unsigned long size,
+					  unsigned long nr)
+{
+	while (nr < size && !test_bit(nr, p))
+		nr++;
+	return nr;
 }
 
 static inline unsigned long __ffs(unsigned long w)

@@ -317,7 +317,7 @@ TEST(zap_records_d_where_d_is_scanned)
 		CHECK(fixture_touch(&f, 104, CPU_READ));
 		zap(&f, slot, 100, 110, &batch);
 		fixture_discharge(&f, &batch);
-		CHECK_EQ(slot->dirty[0], 1ul << 3);
+		CHECK_EQ(slot->dirty.word[0], 1ul << 3);
 		fixture_exit(&f);
 	}
 }

@@ -267,7 +267,7 @@ TEST(a_write_that_needs_a_fault_is_recorded_once)
 		}
 		CHECK_EQ(f.ring.entries[0].slot, 4);
 		CHECK_EQ(f.ring.entries[0].offset, 5);
-		CHECK_EQ(slot->dirty[0], 1ul << 5);
+		CHECK_EQ(slot->dirty.word[0], 1ul << 5);
 		fixture_exit(&f);
 	}
 }
@@ -308,14 +308,14 @@ TEST(neighbours_are_mapped_old_and_clean)
 		}
 		CHECK_EQ(mmu_mapped(&f.mmu), 16);
 		if (mmu_scans_d(&f.mmu) || f.mmu.caps.pml)
-			CHECK_EQ(slot->dirty[0], 0);
+			CHECK_EQ(slot->dirty.word[0], 0);
 		else
-			CHECK_EQ(slot->dirty[0], 1ul << 15);
+			CHECK_EQ(slot->dirty.word[0], 1ul << 15);
 		CHECK(host_no_refs());
 		CHECK(fixture_touch(&f, 24, CPU_WRITE));
 		fixture_drain(&f);
-		CHECK(test_bit(19, slot->dirty) || spte_was_written(get(&f, 24)));
-		CHECK(mode == FIX_SCAN || test_bit(19, slot->dirty));
+		CHECK(test_bit(19, slot->dirty.word) || spte_was_written(get(&f, 24)));
+		CHECK(mode == FIX_SCAN || test_bit(19, slot->dirty.word));
 		fixture_exit(&f);
 	}
 }

@@ -59,8 +59,9 @@ struct slot *fixture_slot(struct fixture *f, u32 id, gfn_t base, u64 npages, uns
 	struct slot *slot = slot_alloc(&region);
 	struct slots *slots;
 
-	if (slot && (flags & KVM_MEM_LOG_DIRTY_PAGES))
-		slot->dirty = slot_bitmap_alloc(npages, false);
+	if (slot && (flags & KVM_MEM_LOG_DIRTY_PAGES) &&
+	    pageset_init(&slot->dirty, npages, false))
+		env_die("fixture_slot: no memory");
 	slots = slots_change(fixture_slots(f), NULL, slot);
 	if (!slot || !slots)
 		env_die("fixture_slot: no memory");
@@ -68,7 +69,7 @@ struct slot *fixture_slot(struct fixture *f, u32 id, gfn_t base, u64 npages, uns
 	return slot;
 }
 
-struct slot *fixture_relog(struct fixture *f, struct slot *old, unsigned long *bitmap)
+struct slot *fixture_relog(struct fixture *f, struct slot *old, bool set)
 {
 	const struct kvm_userspace_memory_region region = {
 		.slot = old->id,
@@ -80,9 +81,8 @@ struct slot *fixture_relog(struct fixture *f, struct slot *old, unsigned long *b
 	struct slot *slot = slot_alloc(&region);
 	struct slots *slots = slots_change(fixture_slots(f), old, slot);
 
-	if (!slot || !slots || !bitmap)
+	if (!slot || !slots || pageset_init(&slot->dirty, slot->npages, set))
 		env_die("fixture_relog: no memory");
-	slot->dirty = bitmap;
 	kvfree(host_publish(&f->host, slots));
 	slot_free(old);
 	return slot;

@@ -31,8 +31,8 @@ void fixture_exit(struct fixture *f);
 /* Host pages from @index on; KVM_MEM_* in @flags.  Logged slots get a bitmap. */
 struct slot *fixture_slot(struct fixture *f, u32 id, gfn_t base, u64 npages, unsigned int index,
 			  u32 flags);
-/* @old gets @bitmap, and is logged from now on: what stands in its place. */
-struct slot *fixture_relog(struct fixture *f, struct slot *old, unsigned long *bitmap);
+/* @old is logged from now on, all its pages dirty or none: what stands in its place. */
+struct slot *fixture_relog(struct fixture *f, struct slot *old, bool set);
 int fixture_fault(struct fixture *f, gfn_t gfn, enum cpu_access access);
 /* Accesses until it is done: drains the log at each exit.  False: MMIO or an error. */
 bool fixture_touch(struct fixture *f, gfn_t gfn, enum cpu_access access);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What userspace takes: bitmaps and rings, as uapi/ lets it. */
+#include "flat.h"
 #include "world.h"
 
 #define MAX_WORDS BITS_TO_LONGS(MAX_SLOT_PAGES)
@@ -18,14 +19,6 @@ struct moment world_begin_harvest(struct world *w)
 	return moment;
 }
 
-/* What KVM_GET_DIRTY_LOG tells under manual protect. */
-static void show(const struct slot *slot, unsigned long *out)
-{
-	memcpy(out, slot->dirty, slot_bitmap_words(slot) * sizeof(*out));
-	if (slot->views)
-		views_show_abi(slot, out);
-}
-
 void world_get(struct world *w, struct oslot *os)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
@@ -33,6 +26,7 @@ void world_get(struct world *w, struct oslot *os)
 	unsigned long out[MAX_WORDS + 1];
 	bool failed = !w->manual && !w->rnd(16);
 	struct moment moment = world_begin_harvest(w);
+	struct dirty_taken taken;
 
 	world_aim(w, os->slot->base, os->slot->npages);
 	memset(out, 0xa5, sizeof(out));
@@ -40,17 +34,17 @@ void world_get(struct world *w, struct oslot *os)
 	world_interleave(w);
 	if (w->manual) {
 		dirty_peek(&w->mmu, os->slot);
-		show(os->slot, out);
+		flat_shown(os->slot, out);
 	} else {
-		dirty_get(&w->mmu, os->slot, out, &batch);
+		flat_take(&w->mmu, os->slot, &taken, out, &batch);
 		world_discharge(w, &batch);
 	}
 	world_interleave(w);
 	if (out[words] != GUARD)
 		world_fail(w, 8, "GET writes beyond %llu words", words);
 	/* The words cannot be handed over: to userspace nothing has happened. */
-	if (failed)
-		dirty_put_back(os->slot, out);
+	if (!w->manual)
+		flat_got(os->slot, &taken, failed);
 	oracle_check_get(w, os, out, &moment, !w->manual && !failed);
 	memcpy(os->shown, out, words * sizeof(out[0]));
 	w->stats.gets++;
@@ -98,7 +92,7 @@ static void check_cleared(struct world *w, struct oslot *os, unsigned long *befo
 	unsigned long after[MAX_WORDS];
 	u64 word;
 
-	show(os->slot, after);
+	flat_shown(os->slot, after);
 	for (word = 0; word < slot_bitmap_words(os->slot); word++) {
 		u64 asked = word >= first / 64 && word < (first + npages + 63) / 64 ?
 				    mask[word - first / 64] :
@@ -133,7 +127,7 @@ void world_clear(struct world *w, struct oslot *os)
 	world_aim(w, os->slot->base + first, npages);
 	make_mask(w, os, first, npages, mask);
 	world_interleave(w);
-	show(os->slot, before);
+	flat_shown(os->slot, before);
 	since = ++w->clock;
 	dirty_clear(&w->mmu, os->slot, first, npages, mask, &batch);
 	check_cleared(w, os, before, first, npages, mask, since);

@@ -236,7 +236,7 @@ TEST(a_shrink_takes_tables_and_loses_nothing)
 	CHECK(host_shrink(&f.host, 100) < 10);
 	CHECK_EQ(atomic_long_read(&f.mmu.nr_tables), empty);
 	CHECK_EQ(atomic_long_read(&f.mmu.nr_pages[0]), 0);
-	CHECK_EQ(slot->dirty[0], 1ul << 2);
+	CHECK_EQ(slot->dirty.word[0], 1ul << 2);
 	CHECK_EQ(host_lost_dirt(), -1);
 	for (gfn = 0x1f8; gfn < 0x1f8 + 326; gfn++)
 		CHECK(!cpu_cached(&f.cpu, gfn));
@@ -329,17 +329,17 @@ TEST(a_copy_to_the_guest_is_recorded)
 	high = fixture_slot(&f, 2, 110, 10, 500, KVM_MEM_LOG_DIRTY_PAGES);
 	fixture_slot(&f, 3, 120, 10, 600, KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES);
 	CHECK_EQ(host_write_guest(fixture_slots(&f), 0x65ff8, bytes, 8, &f.ring), 0);
-	CHECK_EQ(low->dirty[0], 1ul << 1);
+	CHECK_EQ(low->dirty.word[0], 1ul << 1);
 	/* The last two pages of one slot and the first of the next. */
 	CHECK_EQ(host_write_guest(fixture_slots(&f), 0x6cfff, bytes, 4098, NULL), 0);
-	CHECK_EQ(low->dirty[0], 1ul << 1 | 1ul << 8 | 1ul << 9);
-	CHECK_EQ(high->dirty[0], 1);
+	CHECK_EQ(low->dirty.word[0], 1ul << 1 | 1ul << 8 | 1ul << 9);
+	CHECK_EQ(high->dirty.word[0], 1);
 	CHECK_EQ(ring_used(&f.ring), 1);
 	CHECK_EQ(f.ring.entries[0].slot, 1);
 	CHECK_EQ(f.ring.entries[0].offset, 1);
 	/* Into a read-only slot, and into nothing: what came before is written and told. */
 	CHECK_EQ(host_write_guest(fixture_slots(&f), 0x77ff8, bytes, 16, NULL), -EFAULT);
-	CHECK_EQ(high->dirty[0], 1 | 1ul << 9);
+	CHECK_EQ(high->dirty.word[0], 1 | 1ul << 9);
 	CHECK_EQ(host_write_guest(fixture_slots(&f), 0x63fff, bytes, 1, NULL), -EFAULT);
 	CHECK_EQ(host_write_guest(fixture_slots(&f), ~0ull - 3, bytes, 8, NULL), -EFAULT);
 	CHECK_EQ(host_write_guest(fixture_slots(&f), 0x64000, bytes, 0, NULL), 0);
@@ -348,7 +348,7 @@ TEST(a_copy_to_the_guest_is_recorded)
 	host_poke_guest(fixture_slots(&f), 0x6f123, 1);
 	CHECK_EQ(fake_host.pokes, 1);
 	CHECK_EQ(fake_host.poked, 501);
-	CHECK_EQ(high->dirty[0], 1 | 1ul << 9);
+	CHECK_EQ(high->dirty.word[0], 1 | 1ul << 9);
 	host_poke_guest(fixture_slots(&f), 0x78000, 1);
 	host_poke_guest(fixture_slots(&f), 0x63fff, 1);
 	CHECK_EQ(fake_host.pokes, 1);

@@ -50,10 +50,10 @@ TEST(order_at_every_fill_level)
 		for (i = 0; i < n; i++) {
 			CHECK_EQ(f.ring.entries[i].slot, 3);
 			CHECK_EQ(f.ring.entries[i].offset, shuffled(i) - 0x1000);
-			CHECK(test_bit(shuffled(i) - 0x1000, slot->dirty));
+			CHECK(test_bit(shuffled(i) - 0x1000, slot->dirty.word));
 		}
 		for (bits = 0, i = 0; i < slot_bitmap_words(slot); i++)
-			bits += hweight64(slot->dirty[i]);
+			bits += hweight64(slot->dirty.word[i]);
 		CHECK_EQ(bits, n);
 		fixture_exit(&f);
 	}
@@ -119,7 +119,7 @@ TEST(without_a_ring_the_bitmap_alone)
 	slot = fixture_slot(&f, 1, 0x1000, 600, 0, KVM_MEM_LOG_DIRTY_PAGES);
 	CHECK_EQ(pml_drain(log, fill(512, shuffled), fixture_slots(&f), NULL), 512);
 	for (i = 0; i < 512; i++)
-		CHECK(test_bit(shuffled(i) - 0x1000, slot->dirty));
+		CHECK(test_bit(shuffled(i) - 0x1000, slot->dirty.word));
 	CHECK_EQ(ring_used(&f.ring), 0);
 	fixture_exit(&f);
 }

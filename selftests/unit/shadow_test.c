@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Shadows of a guest hypervisor's EPT (invariant 13): roots, leaves, the reverse map, its hooks. */
 #include "fixture.h"
+#include "flat.h"
 #include "mmu/shadow.h"
 
 #define EPTP1 0x123000ull
@@ -150,7 +151,7 @@ static u64 get(void)
 	unsigned long words[BITS_TO_LONGS(2 * HOST_BLOCK)];
 	struct tlb_batch batch = TLB_BATCH_INIT;
 
-	dirty_get(&n.f.mmu, n.slot, words, &batch);
+	flat_get(&n.f.mmu, n.slot, words, &batch);
 	discharge(&batch);
 	return words[0];
 }
@@ -219,7 +220,7 @@ static void test_logging_begins(void)
 		/* Nobody logs it: one fault for all. */
 		CHECK_EQ(touch(L2, page(3), CPU_READ), 1);
 		CHECK_EQ(touch(L2, page(3), CPU_WRITE), 0);
-		n.slot = fixture_relog(&n.f, n.slot, slot_bitmap_alloc(NPAGES, false));
+		n.slot = fixture_relog(&n.f, n.slot, false);
 		dirty_start(&n.f.mmu, n.slot, &batch);
 		discharge(&batch);
 		CHECK(!(leaf(L2) & EPT_W));
@@ -511,7 +512,7 @@ static void test_large_leaves(void)
 		CHECK_EQ(touch(L2 + 512 + 70, large, CPU_WRITE), 1);
 		CHECK(leaf(L2 + 512) & EPT_PS);
 		CHECK(host_notify_young(400, 1, true));
-		n.slot = fixture_relog(&n.f, n.slot, slot_bitmap_alloc(2 * HOST_BLOCK, false));
+		n.slot = fixture_relog(&n.f, n.slot, false);
 		dirty_start(&n.f.mmu, n.slot, &batch);
 		discharge(&batch);
 		CHECK_EQ(touch(L2 + 512 + 2, (struct walked){ BASE + 2, RWX, 2 }, CPU_WRITE), 1);
@@ -530,13 +531,13 @@ static void test_initially_set(void)
 	FOR_EACH_MODE (mode) {
 		begin_level(mode, 0, 2);
 		CHECK_EQ(touch(L2, (struct walked){ BASE, RWX, 2 }, CPU_WRITE), 1);
-		n.slot = fixture_relog(&n.f, n.slot, slot_bitmap_alloc(2 * HOST_BLOCK, true));
+		n.slot = fixture_relog(&n.f, n.slot, true);
 		CHECK_EQ(touch(L2 + 1, (struct walked){ BASE + 1, RWX, 2 }, CPU_WRITE), 0);
 		dirty_clear(&n.f.mmu, n.slot, 0, 64, &mask, &batch);
 		discharge(&batch);
-		CHECK_EQ(n.slot->dirty[0], ~mask);
+		CHECK_EQ(n.slot->dirty.word[0], ~mask);
 		CHECK_EQ(touch(L2 + 2, (struct walked){ BASE + 2, RWX, 2 }, CPU_WRITE), 1);
-		CHECK_EQ(n.slot->dirty[0], ~0ul);
+		CHECK_EQ(n.slot->dirty.word[0], ~0ul);
 		end();
 	}
 }

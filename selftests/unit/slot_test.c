@@ -265,34 +265,19 @@ TEST(short_memory_is_told_and_changes_nothing)
 {
 	const struct kvm_userspace_memory_region region = { 1, 0, P(1), P(1), 0 };
 	struct slots *slots = add(no_slots(), 0, 5, 5, 0);
+	struct pageset set;
 
 	env_fail_at(1);
 	CHECK(!slots_change(slots, slots->slot[0], NULL));
 	env_fail_at(1);
 	CHECK(!slot_alloc(&region));
 	env_fail_at(1);
-	CHECK(!slot_bitmap_alloc(100, true));
+	CHECK_EQ(pageset_init(&set, 100, true), -ENOMEM);
+	CHECK(!set.word);
 	env_fail_at(0);
 	CHECK_EQ(slots->nr, 1);
 	slot_free(NULL);
 	free_slots(slots);
-}
-
-TEST(bitmap_has_no_bit_beyond_the_slot)
-{
-	u64 npages, i;
-
-	for (npages = 1; npages < 200; npages++) {
-		unsigned long *set = slot_bitmap_alloc(npages, true);
-		unsigned long *clear = slot_bitmap_alloc(npages, false);
-
-		for (i = 0; i < ALIGN(npages, 64); i++) {
-			CHECK_EQ(test_bit(i, set), i < npages);
-			CHECK(!test_bit(i, clear));
-		}
-		kvfree(set);
-		kvfree(clear);
-	}
 }
 
 TEST(has_gfn_at_the_edges)

@@ -22,8 +22,8 @@ static struct slot *make_slot(struct world *w, const struct oslot *old,
 		slot_share_log(slot, old->slot);
 		return slot;
 	}
-	slot->dirty = slot_bitmap_alloc(slot->npages, w->initially_set);
-	if (!slot->dirty || world_views_add(w, slot)) {
+	if (pageset_init(&slot->dirty, slot->npages, w->initially_set) ||
+	    world_views_add(w, slot)) {
 		slot_free(slot);
 		return NULL;
 	}
@@ -118,7 +118,7 @@ static void start_logging(struct world *w, struct oslot *os)
 		page->owed[BITMAP] = 0;
 		page->owed[RING] = 0;
 		/* A zap meanwhile may have told of a write from before: not wrong, not owed. */
-		if (test_bit(rel, os->slot->dirty))
+		if (test_bit(rel, os->slot->dirty.word))
 			page->touched = w->clock;
 	}
 	w->stats.log_on++;

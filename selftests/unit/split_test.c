@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Large leaves: where they may stand, how they are split, and what survives that (invariant 11). */
 #include "fixture.h"
+#include "flat.h"
 
 #define BLOCK HOST_BLOCK
 #define BASE  (8 * BLOCK) /* a GFN that is 2M aligned, as index 0 of the host is */
@@ -41,7 +42,7 @@ static struct slot *start_logging(struct fixture *f, struct slot *old, bool set)
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	struct slot *slot;
 
-	slot = fixture_relog(f, old, slot_bitmap_alloc(old->npages, set));
+	slot = fixture_relog(f, old, set);
 	f->cpu.pml_on = f->mmu.caps.pml;
 	if (!set)
 		dirty_start(&f->mmu, slot, &batch);
@@ -69,7 +70,7 @@ static void check_get(struct fixture *f, struct slot *slot, const gfn_t *gfn, un
 	u64 rel;
 
 	fixture_drain(f);
-	dirty_get(&f->mmu, slot, out, &batch);
+	flat_get(&f->mmu, slot, out, &batch);
 	fixture_discharge(f, &batch);
 	for (rel = 0; rel < slot->npages; rel++)
 		found += test_bit(rel, out);
@@ -187,7 +188,7 @@ TEST(a_split_is_flushed_before_it_counts)
 		begin(&f, mode, true);
 		slot = fixture_slot(&f, 0, BASE, BLOCK, 0, 0);
 		CHECK(fixture_touch(&f, BASE, CPU_WRITE));
-		slot = fixture_relog(&f, slot, slot_bitmap_alloc(BLOCK, false));
+		slot = fixture_relog(&f, slot, false);
 		f.cpu.pml_on = f.mmu.caps.pml;
 		dirty_start(&f.mmu, slot, &batch);
 		CHECK(batch.flush);
@@ -254,16 +255,16 @@ TEST(clear_splits_what_began_dirty)
 			fixture_discharge(&f, &batch);
 			CHECK_EQ(nr_leaves(&f, 2), eager ? 1 : 2);
 			dirty_peek(&f.mmu, slot);
-			CHECK_EQ(slot->dirty[0], ~0ul);
-			CHECK_EQ(slot->dirty[1], ~1ul);
+			CHECK_EQ(slot->dirty.word[0], ~0ul);
+			CHECK_EQ(slot->dirty.word[1], ~1ul);
 			CHECK(fixture_touch(&f, BASE + 65, CPU_WRITE));
 			fixture_drain(&f);
 			dirty_peek(&f.mmu, slot);
-			CHECK_EQ(slot->dirty[1], ~1ul);
+			CHECK_EQ(slot->dirty.word[1], ~1ul);
 			CHECK(fixture_touch(&f, BASE + 64, CPU_WRITE));
 			fixture_drain(&f);
 			dirty_peek(&f.mmu, slot);
-			CHECK_EQ(slot->dirty[1], ~0ul);
+			CHECK_EQ(slot->dirty.word[1], ~0ul);
 			fixture_exit(&f);
 		}
 	}
@@ -284,7 +285,7 @@ TEST(without_memory_a_write_splits)
 		slot = fixture_slot(&f, 0, BASE, 4 * BLOCK, 0, 0);
 		for (gfn = BASE; gfn < BASE + 4 * BLOCK; gfn += BLOCK)
 			CHECK(fixture_touch(&f, gfn, CPU_WRITE));
-		slot = fixture_relog(&f, slot, slot_bitmap_alloc(4 * BLOCK, false));
+		slot = fixture_relog(&f, slot, false);
 		f.cpu.pml_on = true;
 		env_fail_at(n);
 		dirty_start(&f.mmu, slot, &batch);

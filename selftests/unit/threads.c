@@ -12,6 +12,7 @@
 
 #include "fake_cpu.h"
 #include "fake_host.h"
+#include "flat.h"
 #include "mmu/fault.h"
 #include "tap.h"
 
@@ -234,12 +235,10 @@ static void harvest_bitmap(bool manual)
 	drain_writes();
 	if (manual) {
 		dirty_peek(&mmu, slot);
-		for (i = 0; i < ARRAY_SIZE(words); i++)
-			words[i] = READ_ONCE(slot->dirty[i]);
-		views_show_abi(slot, words);
+		flat_shown(slot, words);
 		dirty_clear(&mmu, slot, 0, NPAGES, words, &batch);
 	} else {
-		dirty_get(&mmu, slot, words, &batch);
+		flat_get(&mmu, slot, words, &batch);
 	}
 	discharge(&batch);
 	copy_pages(BITMAP, words);
@@ -303,7 +302,8 @@ static void take_view(bool copy)
 	drain_writes();
 	dirty_share(&mmu, slot, all, &batch);
 	discharge(&batch);
-	view_take(slot, VIEW_ID, all, words);
+	view_take(slot, VIEW_ID, all);
+	flat_words(&slot->views->of[VIEW_ID].held, all, words);
 	pthread_mutex_unlock(&slots_lock);
 	if (copy)
 		copy_pages(VIEW, words);
@@ -386,9 +386,8 @@ static void setup(void)
 	mmu.caps = (struct mmu_caps){ .ad = mode != 3, .pml = mode == 0 };
 	mmu.kind = mmu_choose_kind(mmu.caps, has_ring);
 	slot = slot_alloc(&region);
-	slot->dirty = slot_bitmap_alloc(NPAGES, false);
-	if (view_add(slot, VIEW_ID, true) || ept_init(&mmu) ||
-	    host_init(&host, &mmu, host_discharge))
+	if (pageset_init(&slot->dirty, NPAGES, false) || view_add(slot, VIEW_ID, true) ||
+	    ept_init(&mmu) || host_init(&host, &mmu, host_discharge))
 		env_die("no memory");
 	slots = slots_change(host.slots, NULL, slot);
 	kvfree(host_publish(&host, slots));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Trackers as uapi/tracker.c keeps them, and marks: what others take is theirs to hear of. */
+#include "flat.h"
 #include "world.h"
 
 #define MAX_WORDS BITS_TO_LONGS(MAX_SLOT_PAGES)
@@ -52,7 +53,8 @@ static void begin(struct world *w, struct oslot *os, unsigned int id)
 	unsigned long out[MAX_WORDS];
 	u64 rel;
 
-	view_take(os->slot, id, all_words(os->slot), out);
+	view_take(os->slot, id, all_words(os->slot));
+	flat_words(&os->slot->views->of[id].held, all_words(os->slot), out);
 	view_settle(os->slot, id, all_words(os->slot), NULL, false);
 	for (rel = 0; rel < os->slot->npages; rel++) {
 		struct tracked *page = &os->page[rel];
@@ -142,7 +144,8 @@ void world_tracker_take(struct world *w, struct oslot *os, unsigned int id)
 	if (holds(os, id, range))
 		return;
 	by = share(w, os, VIEWS + id, range);
-	n = view_take(os->slot, id, range, out);
+	n = view_take(os->slot, id, range);
+	flat_words(&os->slot->views->of[id].held, range, out);
 	for (rel = range.first * 64; rel < range_end(os, range); rel++) {
 		bool told = test_bit(rel - range.first * 64, out);
 		struct tracked *page = &os->page[rel];

@@ -338,7 +338,7 @@ void vcpu_exit(struct world *w, struct vcpu *v)
 		rel = gfn - os->slot->base;
 		if (w->ring)
 			oracle_pushed(w, v, head++, os, rel);
-		if (!test_bit(rel, os->slot->dirty))
+		if (!test_bit(rel, os->slot->dirty.word))
 			world_fail(w, 1, "gfn %#llx was logged, its bit is not set", gfn);
 		os->page[rel].touched = w->clock;
 	}
