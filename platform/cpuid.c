@@ -50,6 +50,8 @@ static u64 cr4_bits(const struct cpuid_features *features)
 		cr4 |= X86_CR4_PCIDE;
 	if (features->ecx_1 & CPUID_1_ECX_XSAVE)
 		cr4 |= X86_CR4_OSXSAVE;
+	if (features->ecx_1 & CPUID_1_ECX_VMX)
+		cr4 |= X86_CR4_VMXE;
 	return cr4;
 }
 

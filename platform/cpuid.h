@@ -7,6 +7,8 @@
 
 #include "types.h"
 
+#define CPUID_1_ECX_VMX BIT(5)
+
 #define CPUID_MAX_ENTRIES 256 /* KVM_MAX_CPUID_ENTRIES */
 
 /* The words of CPUID that a vCPU's own state is judged by. */
@@ -42,6 +44,8 @@ struct cpuid_state {
  * but its owner may already set every CR4 and EFER bit that is supported.
  */
 void cpuid_init(struct cpuid_model *model);
+/* From now on VMX is among what works in a guest.  Before there is a vCPU. */
+void cpuid_offer_vmx(void);
 /* What of this CPU works in a guest: KVM_GET_SUPPORTED_CPUID's words. */
 void cpuid_host_features(struct cpuid_features *features);
 /* KVM_GET_SUPPORTED_CPUID: fills at most @max entries; the number, or -E2BIG. */

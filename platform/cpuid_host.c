@@ -5,7 +5,7 @@
  *
  * XSAVE and what builds on it is there only where the kernel uses it.  Not here,
  * because the state behind it is not kept: XSAVES, AMX, protection keys, performance
- * counters, speculation controls, VMX, SMX, MONITOR.  TSC deadline is there with
+ * counters, speculation controls, SMX, MONITOR.  TSC deadline is there with
  * KVM_CREATE_IRQCHIP alone: KVM_CAP_TSC_DEADLINE_TIMER says so instead.
  */
 #include <uapi/asm/kvm_para.h>
@@ -96,9 +96,16 @@ static u32 with_xsave(u32 always, u32 xsave, u32 avx, u32 avx512)
 	       ((xcr0 & XCR0_AVX512) == XCR0_AVX512 ? avx512 : 0);
 }
 
+static u32 vmx __ro_after_init; /* F(VMX), if nested/ offers it */
+
+void __init cpuid_offer_vmx(void)
+{
+	vmx = F(VMX);
+}
+
 static u32 leaf_1_ecx(u32 host)
 {
-	return (host & with_xsave(LEAF_1_ECX, F(XSAVE), AVX_1_ECX, 0)) | LEAF_1_ECX_OURS;
+	return (host & with_xsave(LEAF_1_ECX, F(XSAVE), AVX_1_ECX, 0)) | LEAF_1_ECX_OURS | vmx;
 }
 
 static u32 leaf_7_ebx(u32 host)

@@ -70,13 +70,17 @@ const unsigned int msr_index_count = ARRAY_SIZE(msr_index_list);
 
 void msr_reset(struct msr_model *model, bool bsp)
 {
+	struct cpuid_features features;
+
+	cpuid_host_features(&features);
 	*model = (struct msr_model){
 		.apic_base = APIC_BASE_DEFAULT | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0),
 		.pat = PAT_RESET,
 		.misc_enable = MISC_ENABLE_RESET,
 		.platform_info = PLATFORM_INFO_CPUID_FAULT,
 		.ucode_rev = UCODE_REV_RESET,
-		.feature_control = FEAT_CTL_LOCKED,
+		/* Firmware locks it; where there is VMX, that is left to who asks for it. */
+		.feature_control = features.ecx_1 & CPUID_1_ECX_VMX ? 0 : FEAT_CTL_LOCKED,
 	};
 	/* What the list names a guest has; without an answer it knows nothing of its CPU. */
 	msr_feature(MSR_IA32_ARCH_CAPABILITIES, &model->arch_capabilities);
@@ -234,6 +238,17 @@ static bool misc_features_valid(const struct msr_model *model, u64 value)
 			  (model->platform_info & PLATFORM_INFO_CPUID_FAULT));
 }
 
+/* VMX may be there to be enabled; SMX, SGX and LMCE are not. */
+static bool feature_control_valid(const struct msr_model *model, const struct cpuid_model *cpuid,
+				  u64 value, bool host)
+{
+	u64 known = FEAT_CTL_LOCKED;
+
+	if (cpuid_entry(cpuid, 1, 0)->ecx & CPUID_1_ECX_VMX)
+		known |= FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+	return (host || !(model->feature_control & FEAT_CTL_LOCKED)) && !(value & ~known);
+}
+
 int msr_get(const struct msr_model *model, u32 index, u64 *value)
 {
 	switch (index) {
@@ -310,10 +325,9 @@ static u64 *writable(struct msr_model *model, const struct cpuid_model *cpuid, u
 		return misc_features_valid(model, value) ? &model->misc_features : NULL;
 	case MSR_IA32_POWER_CTL:
 		return &model->power_ctl;
-	case MSR_IA32_FEAT_CTL: /* VMX, SMX, SGX and LMCE are not there to be enabled */
-		return (host || !model->feature_control) && !(value & ~(u64)FEAT_CTL_LOCKED) ?
-			       &model->feature_control :
-			       NULL;
+	case MSR_IA32_FEAT_CTL:
+		return feature_control_valid(model, cpuid, value, host) ? &model->feature_control :
+									  NULL;
 	case MSR_SMI_COUNT:
 		return host ? &model->smi_count : NULL;
 	case MTRR_DEF_TYPE:

@@ -199,6 +199,8 @@ static int settle_slice(u64 basic)
 	u64 misc, ticks;
 	u32 must, may;
 
+	rdmsrl(MSR_IA32_VMX_MISC, misc);
+	vmx_caps.timer_rate = misc & 0x1f;
 	if (!slice_us)
 		return 0;
 	rdmsr(basic & BIT_ULL(55) ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS,
@@ -207,8 +209,7 @@ static int settle_slice(u64 basic)
 		pr_err("this CPU has no VMX-preemption timer for slice_us\n");
 		return -EOPNOTSUPP;
 	}
-	rdmsrl(MSR_IA32_VMX_MISC, misc);
-	ticks = ((u64)slice_us * tsc_khz / 1000) >> (misc & 0x1f);
+	ticks = ((u64)slice_us * tsc_khz / 1000) >> vmx_caps.timer_rate;
 	vmx_caps.slice = clamp_t(u64, ticks, 1, U32_MAX);
 	vmx_caps.pin |= PIN_BASED_VMX_PREEMPTION_TIMER;
 	return 0;

@@ -22,6 +22,7 @@ struct vmx_caps {
 	/* Secondary controls that may be switched on for one vCPU or one time. */
 	u32 secondary_allowed;
 
+	u8 timer_rate; /* the VMX-preemption timer counts every 2^rate ticks of the TSC */
 	/* Ticks of the VMX-preemption timer that every entry starts with; 0: it is off. */
 	u32 slice;
 

@@ -22,10 +22,11 @@
 	 X86_CR4_TSD | X86_CR4_FSGSBASE)
 #define CR4_PDPTE_BITS (X86_CR4_PAE | X86_CR4_PSE | X86_CR4_PGE)
 
-static u64 cr0_owned(void)
+static u64 cr0_owned(const struct vcpu *vcpu)
 {
-	return vmx_caps.choice.unrestricted_guest ? CR0_GUEST_OWNED :
-						    CR0_GUEST_OWNED & ~(u64)X86_CR0_PE;
+	u64 owned = CR0_GUEST_OWNED & ~(vcpu->vmx->l1.cr0_mask | vcpu->vmx->cr0_must);
+
+	return vmx_caps.choice.unrestricted_guest ? owned : owned & ~(u64)X86_CR0_PE;
 }
 
 /* CPUID lets the guest have it, and VMX operation does not forbid it. */
@@ -36,12 +37,12 @@ static u64 cr4_allowed(const struct vcpu *vcpu)
 
 static u64 cr4_owned(const struct vcpu *vcpu)
 {
-	return CR4_GUEST_OWNED & cr4_allowed(vcpu);
+	return CR4_GUEST_OWNED & cr4_allowed(vcpu) & ~vcpu->vmx->l1.cr4_mask;
 }
 
 u64 vmx_cr0(const struct vcpu *vcpu)
 {
-	u64 owned = cr0_owned();
+	u64 owned = cr0_owned(vcpu);
 
 	return (vmread(GUEST_CR0) & owned) | (vcpu->vmx->cr0_shadow & ~owned);
 }
@@ -51,6 +52,12 @@ u64 vmx_cr4(const struct vcpu *vcpu)
 	u64 owned = cr4_owned(vcpu);
 
 	return (vmread(GUEST_CR4) & owned) | (vcpu->vmx->cr4_shadow & ~owned);
+}
+
+/* @value, as a guest sees it whose bits of @mask are L1's and read as @shadow. */
+static u64 overlay(u64 value, u64 mask, u64 shadow)
+{
+	return (value & ~mask) | (shadow & mask);
 }
 
 bool vmx_in_64bit(const struct vcpu *vcpu)
@@ -67,6 +74,7 @@ gva_t vmx_linear_rip(const struct vcpu *vcpu)
 
 void vmx_put_cr0(struct vcpu *vcpu, u64 cr0)
 {
+	const struct l1_wish *l1 = &vcpu->vmx->l1;
 	u64 must = vmx_caps.cr0_fixed0;
 	u64 value = cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW);
 
@@ -76,19 +84,20 @@ void vmx_put_cr0(struct vcpu *vcpu, u64 cr0)
 	else
 		restricted_follow(vcpu, cr0);
 	vmwrite(GUEST_CR0, (value | must) & vmx_caps.cr0_fixed1);
-	vmwrite(CR0_READ_SHADOW, cr0);
-	vmwrite(CR0_GUEST_HOST_MASK, ~cr0_owned());
+	vmwrite(CR0_READ_SHADOW, overlay(cr0, l1->cr0_mask, l1->cr0_shadow));
+	vmwrite(CR0_GUEST_HOST_MASK, ~cr0_owned(vcpu));
 	vcpu->vmx->cr0_shadow = cr0;
 	vcpu_request(vcpu, VCPU_REQ_VPID);
 }
 
 void vmx_put_cr4(struct vcpu *vcpu, u64 cr4)
 {
+	const struct l1_wish *l1 = &vcpu->vmx->l1;
 	/* A machine check in the guest is the host's: without MCE it would shut the CPU down. */
 	u64 must = vmx_caps.cr4_fixed0 | (cr4_read_shadow() & X86_CR4_MCE);
 
 	vmwrite(GUEST_CR4, restricted_cr4(vcpu, cr4) | must);
-	vmwrite(CR4_READ_SHADOW, cr4);
+	vmwrite(CR4_READ_SHADOW, overlay(cr4, l1->cr4_mask, l1->cr4_shadow));
 	vmwrite(CR4_GUEST_HOST_MASK, ~cr4_owned(vcpu));
 	vcpu->vmx->cr4_shadow = cr4;
 	vcpu_request(vcpu, VCPU_REQ_VPID);
@@ -140,9 +149,11 @@ int vmx_load_pdptes(struct vcpu *vcpu, u64 cr3)
 	/* Reserved in a present PDPTE: bits 2:1, 8:5 and what no GPA has (SDM 3A 4.4.1). */
 	const u64 reserved = GENMASK_ULL(2, 1) | GENMASK_ULL(8, 5) | GENMASK_ULL(63, 52);
 	u64 pdpte[4];
+	gpa_t gpa;
 	int i;
 
-	if (guest_read(vcpu, cr3 & GENMASK_ULL(31, 5), pdpte, sizeof(pdpte)))
+	gpa = cr3 & GENMASK_ULL(31, 5);
+	if (guest_l1_gpa(vcpu, &gpa, 0) || guest_read(vcpu, gpa, pdpte, sizeof(pdpte)))
 		return -EFAULT;
 	for (i = 0; i < 4; i++)
 		if ((pdpte[i] & 1) && (pdpte[i] & reserved))
@@ -168,13 +179,15 @@ static bool enter_long_mode(struct vcpu *vcpu)
 /* MOV to CR0 and LMSW.  False: #GP. */
 static bool guest_set_cr0(struct vcpu *vcpu, u64 cr0)
 {
-	u64 efer = vcpu->vmx->efer, changed = vmx_cr0(vcpu) ^ cr0;
+	u64 efer = vcpu->vmx->efer, old = vmx_cr0(vcpu), changed;
 
-	cr0 |= X86_CR0_ET;
+	/* What L1 owns stays, where it did not ask to hear of the change. */
+	cr0 = overlay(cr0 | X86_CR0_ET, vcpu->vmx->l1.cr0_mask, old);
+	changed = old ^ cr0;
 	if (cr0 >> 32)
 		return false;
 	cr0 &= CR0_DEFINED; /* the other low bits are ignored */
-	if (!cr0_is_valid(cr0))
+	if (!cr0_is_valid(cr0) || (vcpu->vmx->cr0_must & ~cr0))
 		return false;
 	if ((changed & X86_CR0_PG) && (cr0 & X86_CR0_PG)) {
 		if (efer & EFER_LME) {
@@ -199,7 +212,8 @@ static bool guest_set_cr4(struct vcpu *vcpu, u64 cr4)
 	bool lma = vcpu->vmx->efer & EFER_LMA;
 	u64 old = vmx_cr4(vcpu);
 
-	if (!cr4_is_valid(vcpu, cr4))
+	cr4 = overlay(cr4, vcpu->vmx->l1.cr4_mask, old);
+	if (!cr4_is_valid(vcpu, cr4) || (vcpu->vmx->cr4_must & ~cr4))
 		return false;
 	if (lma && (!(cr4 & X86_CR4_PAE) || ((cr4 ^ old) & X86_CR4_LA57)))
 		return false;
@@ -270,7 +284,8 @@ int exit_cr_access(struct vcpu *vcpu)
 			  CR_ACCESS_REG(qualification) == 3 ? vmx_cr3(vcpu) : vmx_cr8(vcpu));
 		break;
 	case CR_CLTS:
-		vmx_put_cr0(vcpu, vmx_cr0(vcpu) & ~(u64)X86_CR0_TS);
+		cr0 = vmx_cr0(vcpu);
+		vmx_put_cr0(vcpu, overlay(cr0 & ~(u64)X86_CR0_TS, vcpu->vmx->l1.cr0_mask, cr0));
 		break;
 	case CR_LMSW: /* writes PE (setting only), MP, EM and TS */
 		cr0 = vmx_cr0(vcpu);

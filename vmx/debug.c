@@ -82,6 +82,12 @@ static bool debug_write(struct vcpu_vmx *vmx, int n, u64 value)
 	return true;
 }
 
+void debug_put_dr7(struct vcpu *vcpu, u64 dr7)
+{
+	vcpu->vmx->dr7 = dr7_from(dr7);
+	vmwrite(GUEST_DR7, active_dr7(vcpu->vmx));
+}
+
 /* Userspace hears of it instead of the guest. */
 static int tell_debug(struct vcpu *vcpu, u8 vector, u64 causes)
 {
@@ -206,13 +212,19 @@ static int inject(struct vcpu_vmx *vmx, u32 control)
 	return 0;
 }
 
+void exceptions_write(const struct vcpu_vmx *vmx)
+{
+	vmwrite(EXCEPTION_BITMAP,
+		EXCEPTIONS_OURS | vmx->l1.exceptions |
+			(vmx->guest_debug & KVM_GUESTDBG_USE_SW_BP ? BIT(BP_VECTOR) : 0));
+}
+
 /* Between load and put: what the VMCS holds of vmx->guest_debug. */
 static void write_guest_debug(struct vcpu_vmx *vmx, u64 rflags)
 {
 	vmwrite(GUEST_RFLAGS, rflags | (debug_is_stepping(vmx) ? X86_EFLAGS_TF : 0));
 	vmwrite(GUEST_DR7, active_dr7(vmx));
-	vmwrite(EXCEPTION_BITMAP,
-		EXCEPTIONS_OURS | (vmx->guest_debug & KVM_GUESTDBG_USE_SW_BP ? BIT(BP_VECTOR) : 0));
+	exceptions_write(vmx);
 	drop_shadow(vmx);
 }
 

@@ -57,11 +57,27 @@ static void put_off(struct vcpu_vmx *vmx)
 	}
 }
 
+/* True: L1 wants it, and it waits in vmx->pending for the exit to L1. */
+static bool goes_to_l1(struct vcpu *vcpu, struct vcpu_exception e)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (!vmx_in_l2(vmx) || !nested_ops->wants_exception(vcpu, &e))
+		return false;
+	vmx->pending = e;
+	vcpu_request(vcpu, VCPU_REQ_NESTED);
+	return true;
+}
+
 static void queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error)
 {
+	struct vcpu_exception e = { .valid = true, .vector = vector, .has_error = has_error };
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	u32 old_info = vmx->event.info;
 
+	e.error = error;
+	if (goes_to_l1(vcpu, e))
+		return;
 	if (is_hard_exception(old_info)) {
 		enum exception_class old = class_of(old_info & INTR_INFO_VECTOR_MASK);
 		enum exception_class new = class_of(vector);
@@ -76,6 +92,12 @@ static void queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error)
 			vector = DF_VECTOR;
 			has_error = true;
 			error = 0;
+			vmx->event.info = 0; /* no part of a double fault (SDM 3C 28.2.4) */
+			e = (struct vcpu_exception){ .valid = true,
+						     .vector = DF_VECTOR,
+						     .has_error = true };
+			if (goes_to_l1(vcpu, e))
+				return;
 		}
 	} else {
 		put_off(vmx);
@@ -99,6 +121,17 @@ void queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 
 void queue_page_fault(struct vcpu *vcpu, gva_t gva, u32 error)
 {
+	const struct vcpu_exception e = {
+		.valid = true,
+		.vector = PF_VECTOR,
+		.has_error = true,
+		.error = error,
+		.has_payload = true,
+		.payload = gva,
+	};
+
+	if (goes_to_l1(vcpu, e))
+		return;
 	vcpu->vmx->cr2 = gva;
 	queue_exception_error(vcpu, PF_VECTOR, error);
 }

@@ -117,10 +117,21 @@ static int exit_user(struct vcpu *vcpu, u32 exit_reason)
 	return EXIT_TO_USER;
 }
 
+static int exit_vmx_insn(struct vcpu *vcpu)
+{
+	return nested_ops ? nested_ops->insn(vcpu) : exit_undefined(vcpu);
+}
+
 int exit_dispatch(struct vcpu *vcpu)
 {
 	u32 reason = vcpu->vmx->exit_reason;
+	int action;
 
+	if (vmx_in_l2(vcpu->vmx)) {
+		action = nested_ops->exit(vcpu);
+		if (action != NESTED_L0)
+			return action;
+	}
 	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		return exit_entry_failed(vcpu);
 	switch (reason) {
@@ -180,6 +191,7 @@ int exit_dispatch(struct vcpu *vcpu)
 	case EXIT_REASON_VMON:
 	case EXIT_REASON_INVEPT:
 	case EXIT_REASON_INVVPID:
+		return exit_vmx_insn(vcpu);
 	case EXIT_REASON_ENCLS:
 	case EXIT_REASON_SEAMCALL_INSN:
 	case EXIT_REASON_TDCALL_INSN:

@@ -111,8 +111,7 @@ static struct fault violation(u64 qualification)
 	};
 }
 
-/* The access will be made again. */
-static void before_retry(struct vcpu *vcpu, u64 qualification)
+void ept_before_retry(struct vcpu *vcpu, u64 qualification)
 {
 	event_requeue(vcpu);
 	if (!vcpu->vmx->event.info && (qualification & EPT_VIOLATION_NMI_UNBLOCK))
@@ -142,7 +141,7 @@ bool exit_ept_restore(struct vcpu *vcpu)
 		return false;
 	vcpu->stats.faults[fault.kind]++;
 	trace_vellum_ept_fault(vcpu, &fault, FAULT_FIXED);
-	before_retry(vcpu, qualification);
+	ept_before_retry(vcpu, qualification);
 	stall_count(vcpu, STALL_RESTORE, since);
 	return true;
 }
@@ -153,7 +152,7 @@ int exit_ept_violation(struct vcpu *vcpu)
 	struct fault fault = violation(qualification);
 	int ret;
 
-	before_retry(vcpu, qualification);
+	ept_before_retry(vcpu, qualification);
 	ret = resolve(vcpu, &fault);
 	if (ret != FAULT_MMIO)
 		return ret; /* FAULT_FIXED is ENTER_AGAIN */

@@ -48,16 +48,23 @@ static bool has_event(const struct vcpu *vcpu)
 
 	if (vmx->event.info || vmx->pending.valid)
 		return true;
+	if (vmx_in_l2(vmx) && nested_ops->exit_is_due(vcpu))
+		return true;
 	if ((vmx->nmi_pending || atomic_read(&vcpu->nmis)) &&
 	    !(vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_NMI))
 		return true;
 	return interrupt_due(vcpu) >= 0 && (vmread(GUEST_RFLAGS) & X86_EFLAGS_IF);
 }
 
+/* VMX operation keeps INIT back (SDM 3C 24.8); L2 exits by it, see exit_is_due(). */
+static bool startup_is_due(const struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->startup) && !vcpu->vmx->vmxon;
+}
+
 static bool is_due(struct vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->startup) ||
-	       (vcpu->mp_state == KVM_MP_STATE_HALTED && has_event(vcpu));
+	return startup_is_due(vcpu) || (vcpu->mp_state == KVM_MP_STATE_HALTED && has_event(vcpu));
 }
 
 /* The BSP starts at the reset vector at once, all others wait (SDM 3A 9.4.3). */
@@ -72,7 +79,7 @@ static void take_init(struct vcpu *vcpu)
 void halt_take_startup(struct vcpu *vcpu)
 {
 	/* One look at both: of INIT and SIPI one after the other none is missed. */
-	unsigned long startup = xchg(&vcpu->startup, 0);
+	unsigned long startup = startup_is_due(vcpu) ? xchg(&vcpu->startup, 0) : 0;
 
 	if (startup & BIT(STARTUP_INIT))
 		take_init(vcpu);
@@ -82,12 +89,23 @@ void halt_take_startup(struct vcpu *vcpu)
 	halt_set_state(vcpu, KVM_MP_STATE_RUNNABLE);
 }
 
+static bool leaves_halted_l2(const struct vcpu *vcpu)
+{
+	return vmx_in_l2(vcpu->vmx) && vcpu->mp_state == KVM_MP_STATE_HALTED &&
+	       !vcpu->vmx->event.info && nested_ops->exit_is_due(vcpu);
+}
+
 int halt_settle(struct vcpu *vcpu)
 {
 	int ret = 0;
 
 	for (;;) {
 		halt_take_startup(vcpu);
+		/* An exit to L1 tells it that L2 is halted. */
+		if (leaves_halted_l2(vcpu)) {
+			vcpu_request(vcpu, VCPU_REQ_NESTED);
+			return 0;
+		}
 		if (vcpu->mp_state == KVM_MP_STATE_HALTED && has_event(vcpu))
 			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 		if (vcpu->mp_state == KVM_MP_STATE_RUNNABLE)

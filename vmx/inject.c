@@ -26,6 +26,10 @@ static void choose_exception(struct vcpu_vmx *vmx)
 {
 	const struct vcpu_exception *e = &vmx->pending;
 
+	if (vmx_in_l2(vmx) && nested_ops->wants_exception(vmx->vcpu, e)) {
+		vcpu_request(vmx->vcpu, VCPU_REQ_NESTED);
+		return;
+	}
 	apply_payload(vmx);
 	if (e->has_error)
 		queue_exception_error(vmx->vcpu, e->vector, e->error);
@@ -71,6 +75,17 @@ int interrupt_due(const struct vcpu *vcpu)
 	return vcpu->apic ? lapic_next(vcpu->apic) : -1;
 }
 
+int interrupt_take(struct vcpu *vcpu)
+{
+	int vector = interrupt_due(vcpu);
+
+	if (vcpu->vmx->interrupt >= 0)
+		vcpu->vmx->interrupt = -1;
+	else
+		lapic_take(vcpu->apic, vector);
+	return vector;
+}
+
 /* False: there is one, and it has to wait. */
 static bool choose_interrupt(struct vcpu *vcpu)
 {
@@ -81,29 +96,49 @@ static bool choose_interrupt(struct vcpu *vcpu)
 		return true;
 	if (vmx->event.info || !interrupt_allowed())
 		return false;
-	if (vmx->interrupt >= 0)
-		vmx->interrupt = -1;
-	else
-		lapic_take(vcpu->apic, vector);
+	interrupt_take(vcpu);
 	vmx->event = (struct vmx_event){ .info = EVENT(INTR_TYPE_EXT_INTR, vector) };
 	/* Behind the userspace's one the APIC may have its own. */
 	return interrupt_due(vcpu) < 0;
 }
 
+void event_exit_soon(struct vcpu *vcpu)
+{
+	vcpu_request(vcpu, VCPU_REQ_EVENT);
+	smp_send_reschedule(smp_processor_id());
+}
+
+/*
+ * True: L2 exits to L1 instead of being entered; or it is entered for an event
+ * that is being delivered already, and leaves again before its first instruction.
+ */
+static bool leaves_l2(struct vcpu *vcpu)
+{
+	if (!nested_ops->exit_is_due(vcpu))
+		return false;
+	if (vcpu->vmx->event.info)
+		event_exit_soon(vcpu);
+	else
+		vcpu_request(vcpu, VCPU_REQ_NESTED);
+	return true;
+}
+
 void event_choose(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
-	u32 windows = 0;
+	u32 windows = vmx->l1.windows;
 
 	if (unlikely(vmx->pending.valid) && !vmx->event.info)
 		choose_exception(vmx);
 	/* A debugger steps through what there is, not through handlers. */
 	if (unlikely(vmx->guest_debug & KVM_GUESTDBG_BLOCKIRQ)) {
-		vmcs_set_primary(vmx, WINDOWS, false);
+		vmcs_set_primary(vmx, WINDOWS & ~windows, false);
 		return;
 	}
 	if (unlikely(atomic_read(&vcpu->nmis)))
 		collect_nmis(vcpu);
+	if (vmx_in_l2(vmx) && leaves_l2(vcpu))
+		return;
 	if (unlikely(vmx->nmi_pending))
 		windows |= choose_nmi(vmx);
 	if (!choose_interrupt(vcpu) || vmx->window_wanted)

@@ -12,12 +12,17 @@
 
 static int walk_read(void *vcpu, gpa_t gpa, void *to, size_t len)
 {
-	return guest_read(vcpu, gpa, to, len);
+	int ret = guest_l1_gpa(vcpu, &gpa, 0);
+
+	return ret ?: guest_read(vcpu, gpa, to, len);
 }
 
 static int walk_set(void *vcpu, const struct guest_entry *entry, u32 bits)
 {
-	return guest_set_bits(vcpu, entry, bits);
+	struct guest_entry found = *entry;
+	int ret = guest_l1_gpa(vcpu, &found.gpa, GVA_WRITE);
+
+	return ret ?: guest_set_bits(vcpu, &found, bits);
 }
 
 int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa)
@@ -43,6 +48,8 @@ int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa)
 		return -EAGAIN;
 	}
 	*gpa = walk.found;
+	if (!ret)
+		return guest_l1_gpa(vcpu, gpa, access);
 	return ret == -EIO ? -EOPNOTSUPP : ret;
 }
 

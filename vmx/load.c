@@ -19,13 +19,13 @@ static noinline void switch_to(struct vcpu *vcpu)
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
 	if (vmcs_load(vmx)) {
-		vmcs_set_host_cpu();
 		rdmsrl_safe(MSR_TSC_AUX, &vmx->host.tsc_aux);
 		/* What this CPU remembers of the guest is from an earlier visit. */
-		tlb_flush_vpid(vcpu);
+		tlb_flush_vpids(vcpu);
 		tlb_flush_ept(vcpu);
 		clock_cpu_changed(vcpu);
 	}
+	vmcs_set_host_cpu(vmx->vmcs);
 	if (__this_cpu_read(last_loaded) != vcpu) {
 		/* Another guest's branch history is not this one's to feel. */
 		__this_cpu_write(last_loaded, vcpu);
@@ -102,9 +102,9 @@ static void write_host_task(struct vcpu_vmx *vmx)
 	host->fs = current->thread.fsindex;
 	host->gs = current->thread.gsindex;
 	host->kernel_gs_base = current->thread.gsbase;
-	if (vmx->host_fs_base != current->thread.fsbase) {
-		vmx->host_fs_base = current->thread.fsbase;
-		vmwrite(HOST_FS_BASE, vmx->host_fs_base);
+	if (vmx->vmcs->host_fs_base != current->thread.fsbase) {
+		vmx->vmcs->host_fs_base = current->thread.fsbase;
+		vmwrite(HOST_FS_BASE, vmx->vmcs->host_fs_base);
 	}
 }
 

@@ -13,6 +13,8 @@ static int check_read(const struct vcpu *vcpu, u32 index)
 		return READ_ONCE(vcpu->vm->hide_platform_info) ? -EINVAL : 0;
 	case MSR_IA32_ARCH_CAPABILITIES:
 		return cpuid_entry(&vcpu->cpuid, 7, 0)->edx & BIT(29) ? 0 : -EINVAL;
+	case MSR_IA32_VMX_BASIC ... MSR_IA32_VMX_VMFUNC:
+		return cpuid_entry(&vcpu->cpuid, 1, 0)->ecx & CPUID_1_ECX_VMX ? 0 : -EINVAL;
 	}
 	return 0;
 }
@@ -23,6 +25,11 @@ static int guest_get(struct vcpu *vcpu, u32 index, u64 *value)
 	int ret = vm_filters_msr(vcpu->vm, index, KVM_MSR_FILTER_READ) ? -EPERM :
 									 check_read(vcpu, index);
 
+	/* L2's is not what L1 finds, nor userspace. */
+	if (!ret && index == MSR_IA32_TSC && vmx_in_l2(vcpu->vmx)) {
+		*value = tsc_running(vcpu);
+		return 0;
+	}
 	return ret ?: vmx_get_msr(vcpu, index, value);
 }
 

@@ -11,13 +11,15 @@
 #include "vmx/vmx.h"
 
 /* Accesses to these harm nobody: the VMCS or load.c keeps guest and host apart. */
-static const u32 no_exit[] = {
+const u32 vm_no_exit[] = {
 	MSR_FS_BASE,	      MSR_GS_BASE,	     MSR_KERNEL_GS_BASE,
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 };
 
-/* One bit an MSR: reads of low and high MSRs, then writes (SDM 3C 25.6.9). */
-static unsigned int bitmap_bit(u32 index, u32 access)
+const unsigned int vm_no_exit_count = ARRAY_SIZE(vm_no_exit);
+
+/* One bit an MSR: reads of low and high MSRs, then writes. */
+unsigned int vm_msr_bit(u32 index, u32 access)
 {
 	return (index & 0x1fff) + (index >= 0xc0000000 ? 0x2000 : 0) +
 	       (access == KVM_MSR_FILTER_WRITE ? 0x4000 : 0);
@@ -25,7 +27,7 @@ static unsigned int bitmap_bit(u32 index, u32 access)
 
 static void put_access(struct vm *vm, u32 index, u32 access, const struct msr_filter *filter)
 {
-	unsigned int bit = bitmap_bit(index, access);
+	unsigned int bit = vm_msr_bit(index, access);
 
 	if (!filter || msr_filter_allows(filter, index, access))
 		clear_bit(bit, vm->msr_bitmap);
@@ -37,10 +39,15 @@ static void update_bitmap(struct vm *vm, const struct msr_filter *filter)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(no_exit); i++) {
-		put_access(vm, no_exit[i], KVM_MSR_FILTER_READ, filter);
-		put_access(vm, no_exit[i], KVM_MSR_FILTER_WRITE, filter);
+	for (i = 0; i < vm_no_exit_count; i++) {
+		put_access(vm, vm_no_exit[i], KVM_MSR_FILTER_READ, filter);
+		put_access(vm, vm_no_exit[i], KVM_MSR_FILTER_WRITE, filter);
 	}
+}
+
+bool vm_msr_exits(const struct vm *vm, u32 index, u32 access)
+{
+	return test_bit(vm_msr_bit(index, access), vm->msr_bitmap);
 }
 
 int vm_msrs_create(struct vm *vm)
@@ -80,7 +87,8 @@ void vm_set_msr_filter(struct vm *vm, struct msr_filter *filter)
 	mutex_lock(&vm->lock);
 	old = rcu_replace_pointer(vm->msr_filter, filter, lockdep_is_held(&vm->lock));
 	update_bitmap(vm, filter);
-	vm_kick_all(vm);
+	/* A vCPU in L2 has a bitmap of its own, made of this one. */
+	vm_request(vm, VCPU_REQ_NESTED);
 	mutex_unlock(&vm->lock);
 	synchronize_rcu();
 	msr_filter_free(old);

@@ -22,7 +22,7 @@ void msrs_init(void)
 
 static bool uses_tsc_aux(const struct vcpu_vmx *vmx)
 {
-	return vmx->secondary & SECONDARY_EXEC_ENABLE_RDTSCP;
+	return vmx->vmcs->secondary & SECONDARY_EXEC_ENABLE_RDTSCP;
 }
 
 /* A guest that has SYSCALL off cannot feel these MSRs: reads and writes of them exit. */
@@ -200,6 +200,8 @@ int vmx_get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 		return get_time_msr(vcpu, index, value);
 	else if (apic_has_msr(index))
 		return apic_get_msr(vcpu, index, value);
+	else if (nested_ops && nested_ops->has_msr(index))
+		return nested_ops->get_msr(vcpu, index, value);
 	else if (mce_has_msr(index))
 		return mce_get_msr(&vcpu->mce, index, value);
 	else
@@ -262,6 +264,8 @@ int vmx_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 		return set_time_msr(vcpu, index, value, host);
 	else if (apic_has_msr(index))
 		return apic_set_msr(vcpu, index, value, host);
+	else if (nested_ops && nested_ops->has_msr(index))
+		return nested_ops->set_msr(vcpu, index, value, host);
 	else if (mce_has_msr(index))
 		return mce_set_msr(&vcpu->mce, index, value, host);
 	else

@@ -24,7 +24,7 @@
 
 struct vmx_cpu {
 	void *region; /* VMXON region, a page */
-	/* vcpu_vmx.active: VMCSs not cleared; this CPU only, interrupts off */
+	/* vcpu_vmx.active: vCPUs whose VMCSs are not cleared; this CPU only, interrupts off */
 	struct list_head active;
 	bool on;
 };
@@ -79,14 +79,22 @@ static int cpu_on(struct vmx_cpu *cpu)
 	return 0;
 }
 
-/* On its own CPU, interrupts off.  The VMCS's data is in memory when this returns. */
+static void clear_one(struct vmcs *vmcs)
+{
+	if (!vmcs->region)
+		return;
+	if (vmclear(vmcs->pa))
+		vmx_insn_failed("VMCLEAR of", vmcs->pa);
+	vmcs->launched = false;
+}
+
+/* On its own CPU, interrupts off.  The VMCSs' data is in memory when this returns. */
 static void clear_active(struct vcpu_vmx *vmx)
 {
-	if (vmclear(vmx->vmcs_pa))
-		vmx_insn_failed("VMCLEAR of", vmx->vmcs_pa);
+	clear_one(&vmx->vmcs01);
+	clear_one(&vmx->vmcs02);
 	if (vmcs_current() == vmx)
 		__this_cpu_write(vmcs_here, NULL);
-	vmx->launched = false;
 	list_del(&vmx->active);
 	/* Pairs with vmcs_load(): whoever sees -1 may load it elsewhere. */
 	smp_store_release(&vmx->vcpu->cpu, -1);
@@ -154,8 +162,11 @@ static void vmx_emergency(void)
 
 	if (!cpu->on)
 		return;
-	list_for_each_entry(vmx, &cpu->active, active)
-		vmclear(vmx->vmcs_pa);
+	list_for_each_entry(vmx, &cpu->active, active) {
+		vmclear(vmx->vmcs01.pa);
+		if (vmx->vmcs02.region)
+			vmclear(vmx->vmcs02.pa);
+	}
 	compat_vmxoff();
 }
 
@@ -280,8 +291,8 @@ bool vmcs_load(struct vcpu_vmx *vmx)
 		WRITE_ONCE(vmx->vcpu->cpu, cpu);
 	}
 	__this_cpu_write(vmcs_here, vmx);
-	if (vmptrld(vmx->vmcs_pa))
-		vmx_insn_failed("VMPTRLD of", vmx->vmcs_pa);
+	if (vmptrld(vmx->vmcs->pa))
+		vmx_insn_failed("VMPTRLD of", vmx->vmcs->pa);
 	local_irq_restore(flags);
 	return moved;
 }

@@ -18,12 +18,12 @@ int vmx_on_init(void);
 void vmx_on_exit(void);
 
 /*
- * Makes the vCPU's VMCS this CPU's current one, and takes it from the CPU on
- * which it was active before.  True when it came from elsewhere.  Preemption
- * off, interrupts on.
+ * Makes the vCPU's VMCS this CPU's current one, and takes its VMCSs from the
+ * CPU on which they were active before.  True when they came from elsewhere.
+ * Preemption off, interrupts on.
  */
 bool vmcs_load(struct vcpu_vmx *vmx);
-/* Clears the VMCS where it is active.  Interrupts on. */
+/* Clears the VMCSs where they are active.  Interrupts on. */
 void vmcs_unload(struct vcpu_vmx *vmx);
 
 DECLARE_PER_CPU(struct vcpu_vmx *, vmcs_here); /* on.c's */

@@ -10,13 +10,13 @@
 void pml_arm(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
-	bool arm = vmx->pml && atomic_read(&vcpu->vm->nr_logging);
+	bool arm = vmx->pml && !vmx->vmcs->shadowed && atomic_read(&vcpu->vm->nr_logging);
 
-	if (arm == vmx->pml_armed)
+	if (arm == vmx->vmcs->pml_armed)
 		return;
 	if (arm)
 		vmwrite(GUEST_PML_INDEX, PML_INDEX_EMPTY);
-	vmx->pml_armed = arm;
+	vmx->vmcs->pml_armed = arm;
 	vmcs_set_secondary(vmx, SECONDARY_EXEC_ENABLE_PML, arm);
 }
 

@@ -29,17 +29,17 @@
 #define THREAD_WORK (_TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL)
 
 /* Host state that may change whenever interrupts are on; only changes are written. */
-static void write_host_state(struct vcpu_vmx *vmx)
+static void write_host_state(struct vmcs *vmcs)
 {
 	u64 cr3 = __read_cr3();
 	u64 cr4 = cr4_read_shadow();
 
-	if (unlikely(cr3 != vmx->host_cr3)) {
-		vmx->host_cr3 = cr3;
+	if (unlikely(cr3 != vmcs->host_cr3)) {
+		vmcs->host_cr3 = cr3;
 		vmwrite(HOST_CR3, cr3);
 	}
-	if (unlikely(cr4 != vmx->host_cr4)) {
-		vmx->host_cr4 = cr4;
+	if (unlikely(cr4 != vmcs->host_cr4)) {
+		vmcs->host_cr4 = cr4;
 		vmwrite(HOST_CR4, cr4);
 	}
 }
@@ -70,6 +70,9 @@ static bool take_requests(struct vcpu *vcpu)
 		/* A full barrier: what was left before the request is seen.  Pairs with apic.c. */
 		if (take_request(vcpu, VCPU_REQ_EVENT))
 			event_choose(vcpu);
+		/* That may have asked for what needs interrupts on. */
+		if (READ_ONCE(vcpu->pending) & VCPU_REQ_SLOW)
+			return false;
 	}
 	gen = atomic64_read(&vcpu->vm->tlb_gen);
 	if (unlikely(gen != vcpu->tlb_seen)) {
@@ -118,12 +121,15 @@ static noinline int entry_refused(struct vcpu *vcpu, int how)
 static int enter_once(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
+	struct vmcs *vmcs = vmx->vmcs;
 	int refused;
 
+	if (vmx_in_l2(vmx))
+		nested_ops->before_entry(vcpu);
 	if (unlikely(vmx->event.info))
 		event_inject(vcpu);
 	context_tracking_guest_enter();
-	refused = vmx_enter(vcpu->regs, &vmx->host_rsp, vmx->launched);
+	refused = vmx_enter(vcpu->regs, &vmcs->host_rsp, vmcs->launched);
 	context_tracking_guest_exit();
 	if (unlikely(vmx->host.debugctl))
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
@@ -132,13 +138,16 @@ static int enter_once(struct vcpu *vcpu)
 	vmx->exit_reason = vmread(VM_EXIT_REASON);
 	/* An entry that fails on the guest's state launches nothing (SDM 27.8). */
 	if (likely(!(vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
-		vmx->launched = true;
+		vmcs->launched = true;
 	if (vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI)
 		deliver_host_event();
 	trace_vellum_exit(vcpu);
-	if (vmx->pml_armed)
+	if (vmcs->pml_armed)
 		pml_collect(vcpu);
 	stats_count_exit(&vcpu->stats, vmx->exit_reason);
+	/* What is L1's to have may sleep. */
+	if (vmx_in_l2(vmx))
+		return EXIT_SLOW;
 	if (exit_is_quick(vmx->exit_reason))
 		return exit_dispatch(vcpu);
 	if (vmx->exit_reason == EXIT_REASON_EPT_VIOLATION && exit_ept_restore(vcpu))
@@ -154,7 +163,7 @@ static bool take_own_requests(struct vcpu *vcpu)
 		return false;
 	take_request(vcpu, VCPU_REQ_EVENT);
 	event_choose(vcpu);
-	return true;
+	return !(READ_ONCE(vcpu->pending) & VCPU_REQ_SLOW);
 }
 
 /*
@@ -186,7 +195,7 @@ static int burst_irqs_off(struct vcpu *vcpu)
 
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
-	write_host_state(vmx);
+	write_host_state(vmx->vmcs);
 	vmx->host.debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
 	if (unlikely(debug_in_use(vmx)))
 		debug_load_guest(vmx);
@@ -223,8 +232,14 @@ static int burst_irqs_off(struct vcpu *vcpu)
 static int take_slow_requests(struct vcpu *vcpu)
 {
 	if (take_request(vcpu, VCPU_REQ_TRIPLE_FAULT)) {
+		if (vmx_in_l2(vcpu->vmx))
+			return nested_ops->triple_fault(vcpu);
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return EXIT_TO_USER;
+	}
+	if (take_request(vcpu, VCPU_REQ_NESTED) && vmx_in_l2(vcpu->vmx)) {
+		vcpu_request(vcpu, VCPU_REQ_EVENT);
+		return nested_ops->settle(vcpu);
 	}
 	/* Each may add a page to the ring, which has room. */
 	if (take_request(vcpu, VCPU_REQ_CLOCK))

@@ -171,11 +171,11 @@ void vm_kill(struct vm *vm, const char *why)
 	}
 }
 
-void tlb_flush_vpid(struct vcpu *vcpu)
+static void flush_vpid(u16 vpid)
 {
 	switch (vmx_caps.choice.invvpid) {
 	case INV_ONE:
-		invvpid(VMX_VPID_EXTENT_SINGLE_CONTEXT, vcpu->vmx->vpid, 0);
+		invvpid(VMX_VPID_EXTENT_SINGLE_CONTEXT, vpid, 0);
 		break;
 	case INV_ALL:
 		invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0, 0);
@@ -183,6 +183,20 @@ void tlb_flush_vpid(struct vcpu *vcpu)
 	case INV_NONE: /* no VPID: the entry does it (SDM 3C 29.4.3.1) */
 		break;
 	}
+}
+
+void tlb_flush_vpid(struct vcpu *vcpu)
+{
+	flush_vpid(vcpu->vmx->vmcs->vpid);
+}
+
+void tlb_flush_vpids(struct vcpu *vcpu)
+{
+	const struct vcpu_vmx *vmx = vcpu->vmx;
+
+	flush_vpid(vmx->vmcs01.vpid);
+	if (vmx->vmcs02.region)
+		flush_vpid(vmx->vmcs02.vpid);
 }
 
 void tlb_flush_ept(struct vcpu *vcpu)

@@ -40,14 +40,40 @@ u64 tsc_ticks_to_ns(const struct vcpu *vcpu, u64 ticks)
 	return ticks_to_ns(ticks, vcpu->vmx->tsc.khz);
 }
 
+/* An offset of L1's in the ticks of its L2; it may well be negative. */
+static u64 scale_offset(s64 offset, u64 ratio)
+{
+	return offset < 0 ? -tsc_scale(-(u64)offset, ratio) : tsc_scale(offset, ratio);
+}
+
+/* Offset and ratio of the guest that runs: for L2, what L1 wants comes on top. */
+static struct vcpu_tsc running(const struct vcpu_vmx *vmx)
+{
+	struct vcpu_tsc tsc = { .offset = vmx->tsc.offset, .ratio = vmx->tsc.ratio };
+
+	if (vmx->l1.tsc_ratio) {
+		tsc.offset = scale_offset(tsc.offset, vmx->l1.tsc_ratio);
+		tsc.ratio = tsc_scale(tsc.ratio, vmx->l1.tsc_ratio);
+	}
+	tsc.offset += vmx->l1.tsc_offset;
+	return tsc;
+}
+
+u64 tsc_running(const struct vcpu *vcpu)
+{
+	struct vcpu_tsc tsc = running(vcpu->vmx);
+
+	return tsc_scale(rdtsc(), tsc.ratio) + tsc.offset;
+}
+
 void tsc_write_vmcs(struct vcpu *vcpu)
 {
-	const struct vcpu_tsc *tsc = &vcpu->vmx->tsc;
-	bool scaled = tsc->ratio != TSC_RATIO_ONE;
+	struct vcpu_tsc tsc = running(vcpu->vmx);
+	bool scaled = tsc.ratio != TSC_RATIO_ONE;
 
-	vmwrite(TSC_OFFSET, tsc->offset);
+	vmwrite(TSC_OFFSET, tsc.offset);
 	if (scaled)
-		vmwrite(TSC_MULTIPLIER, tsc->ratio);
+		vmwrite(TSC_MULTIPLIER, tsc.ratio);
 	if (tsc_can_scale())
 		vmcs_set_secondary(vcpu->vmx, SECONDARY_EXEC_TSC_SCALING, scaled);
 }
@@ -134,7 +160,7 @@ static void move_guest(struct vcpu *vcpu, u64 by)
 	spin_lock_irqsave(&clock->lock, flags);
 	tsc->offset += by;
 	tsc->adjust += by;
-	vmwrite(TSC_OFFSET, tsc->offset);
+	tsc_write_vmcs(vcpu);
 	spin_unlock_irqrestore(&clock->lock, flags);
 	tell_clock(vcpu);
 }

@@ -14,6 +14,7 @@
 #include "vmx/vmx.h"
 
 atomic_long_t vellum_vms, vellum_vcpus;
+const struct nested_ops *nested_ops;
 
 static int create_parts(struct vcpu *vcpu)
 {
@@ -41,6 +42,9 @@ static int create_parts(struct vcpu *vcpu)
 	ret = guest_fpu_create(vcpu);
 	if (ret)
 		return ret;
+	ret = nested_ops ? nested_ops->create(vcpu) : 0;
+	if (ret)
+		return ret;
 	return vmcs_create(vcpu);
 }
 
@@ -49,6 +53,8 @@ static void destroy_parts(struct vcpu *vcpu)
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
 	vmcs_destroy(vcpu);
+	if (vmx->nested)
+		nested_ops->destroy(vcpu);
 	vcpu_forget(vcpu);
 	guest_fpu_destroy(vcpu);
 	free_page((unsigned long)vmx->pml);

@@ -51,12 +51,13 @@ enum vcpu_mode {
 #define VCPU_REQ_REAL_MODE    BIT(13) /* is it in real mode, on a CPU that cannot run that? */
 #define VCPU_REQ_EVENT	      BIT(3)  /* an interrupt, NMI or exception may wait for its turn */
 #define VCPU_REQ_MP	      BIT(4)  /* mp_state is not RUNNABLE, or startup has something */
-#define VCPU_REQ_TRIPLE_FAULT BIT(5)  /* KVM_EXIT_SHUTDOWN */
+#define VCPU_REQ_TRIPLE_FAULT BIT(5)  /* KVM_EXIT_SHUTDOWN, or an exit of L2 to L1 */
+#define VCPU_REQ_NESTED	      BIT(14) /* something makes L2 exit to L1 */
 
 /* Those that may sleep: taken up with interrupts on, before a burst of entries. */
 #define VCPU_REQ_SLOW \
 	(VCPU_REQ_MP | VCPU_REQ_TRIPLE_FAULT | VCPU_REQ_CLOCK | VCPU_REQ_STEAL | VCPU_REQ_YIELD | \
-	 VCPU_REQ_REAL_MODE)
+	 VCPU_REQ_REAL_MODE | VCPU_REQ_NESTED)
 
 /* vcpu->startup: messages that were not looked at yet. */
 enum vcpu_startup { STARTUP_INIT, STARTUP_SIPI };

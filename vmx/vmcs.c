@@ -82,30 +82,35 @@ static const struct field_value guest_reset[] = {
 
 void vmcs_set_primary(struct vcpu_vmx *vmx, u32 bits, bool on)
 {
-	u32 value = on ? vmx->primary | bits : vmx->primary & ~bits;
+	struct vmcs *vmcs = vmx->vmcs;
+	u32 value = on ? vmcs->primary | bits : vmcs->primary & ~bits;
 
-	if (value == vmx->primary)
+	if (value == vmcs->primary)
 		return;
-	vmx->primary = value;
+	vmcs->primary = value;
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL, value);
 }
 
 void vmcs_set_secondary(struct vcpu_vmx *vmx, u32 bits, bool on)
 {
-	u32 value = on ? vmx->secondary | bits : vmx->secondary & ~bits;
+	struct vmcs *vmcs = vmx->vmcs;
+	u32 value = on ? vmcs->secondary | bits : vmcs->secondary & ~bits;
 
-	if (value == vmx->secondary)
+	if (value == vmcs->secondary)
 		return;
-	vmx->secondary = value;
+	vmcs->secondary = value;
 	vmwrite(SECONDARY_VM_EXEC_CONTROL, value);
 }
 
-void vmcs_set_host_cpu(void)
+void vmcs_set_host_cpu(struct vmcs *vmcs)
 {
 	int cpu = smp_processor_id();
 	struct desc_ptr idt;
 	u64 esp;
 
+	if (vmcs->host_cpu == cpu)
+		return;
+	vmcs->host_cpu = cpu;
 	store_idt(&idt);
 	vmwrite(HOST_IDTR_BASE, idt.address);
 	vmwrite(HOST_GDTR_BASE, (unsigned long)get_cpu_gdt_ro(cpu));
@@ -135,21 +140,22 @@ static void write_controls(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	struct mmu *mmu = &vcpu->vm->mmu;
+	struct vmcs *vmcs = vmx->vmcs;
 
 	vmwrite(PIN_BASED_VM_EXEC_CONTROL, vmx_caps.pin);
 	if (vmx_caps.slice)
 		vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx_caps.slice);
-	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmx->primary);
-	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmx->secondary);
+	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmcs->primary);
+	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmcs->secondary);
 	vmwrite(VM_EXIT_CONTROLS, vmx_caps.exit);
 	vmwrite(VM_ENTRY_CONTROLS, vmx_caps.entry);
-	if (vmx->vpid)
-		vmwrite(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	if (vmcs->vpid)
+		vmwrite(VIRTUAL_PROCESSOR_ID, vmcs->vpid);
 	vmwrite(MSR_BITMAP, __pa(vcpu->vm->msr_bitmap));
 	vmwrite(EPT_POINTER,
 		env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0));
 	tsc_write_vmcs(vcpu);
-	if (vmx->secondary & SECONDARY_EXEC_ENCLS_EXITING)
+	if (vmcs->secondary & SECONDARY_EXEC_ENCLS_EXITING)
 		vmwrite(ENCLS_EXITING_BITMAP, ~0ull);
 	if (vmx->pml)
 		vmwrite(PML_ADDRESS, __pa(vmx->pml));
@@ -167,7 +173,8 @@ void vmcs_reset_guest(struct vcpu *vcpu)
 	vmx_put_cr3(vcpu, 0);
 }
 
-static void write_all(struct vcpu *vcpu)
+/* All that no guest's state is; vmcs02 has it in common. */
+static void write_common(struct vcpu *vcpu)
 {
 	unsigned int i;
 
@@ -175,11 +182,9 @@ static void write_all(struct vcpu *vcpu)
 		vmwrite(initial[i].field, initial[i].value);
 	write_host();
 	write_controls(vcpu);
-	vmcs_reset_guest(vcpu);
-	vmwrite(GUEST_IA32_PAT, vcpu->msrs.pat);
 }
 
-static int take_vpid(struct vcpu_vmx *vmx)
+static int take_vpid(struct vmcs *vmcs)
 {
 	int vpid;
 
@@ -188,46 +193,109 @@ static int take_vpid(struct vcpu_vmx *vmx)
 	vpid = ida_alloc_range(&vpids, 1, U16_MAX, GFP_KERNEL_ACCOUNT);
 	if (vpid < 0)
 		return vpid;
-	vmx->vpid = vpid;
+	vmcs->vpid = vpid;
 	return 0;
+}
+
+/* A cleared VMCS of no content.  On error what was made is left to free_one(). */
+static int make_one(struct vmcs *vmcs)
+{
+	int ret = vmcs->vpid ? 0 : take_vpid(vmcs);
+	u32 *region;
+
+	if (ret)
+		return ret;
+	region = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!region)
+		return -ENOMEM;
+	*region = vmx_caps.revision;
+	vmcs->pa = __pa(region);
+	vmcs->host_cpu = -1;
+	preempt_disable();
+	ret = vmclear(vmcs->pa);
+	/* From here on it is cleared with the vCPU's others: see on.c. */
+	if (!ret)
+		WRITE_ONCE(vmcs->region, region);
+	preempt_enable();
+	if (ret)
+		free_page((unsigned long)region);
+	return ret;
+}
+
+static void free_one(struct vmcs *vmcs)
+{
+	free_page((unsigned long)vmcs->region);
+	if (vmcs->vpid)
+		ida_free(&vpids, vmcs->vpid);
 }
 
 /* On error what was made is left to vmcs_destroy(). */
 int vmcs_create(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
-	int ret = take_vpid(vmx);
+	struct vmcs *vmcs = &vmx->vmcs01;
+	int ret;
 
+	vmx->vmcs = vmcs;
+	ret = make_one(vmcs);
 	if (ret)
 		return ret;
-	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vmx->vmcs)
-		return -ENOMEM;
-	*(u32 *)vmx->vmcs = vmx_caps.revision;
-	vmx->vmcs_pa = __pa(vmx->vmcs);
-	vmx->primary = vmx_caps.primary;
-	vmx->secondary = vmx_caps.secondary;
+	vmcs->primary = vmx_caps.primary;
+	vmcs->secondary = vmx_caps.secondary;
 	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
-		vmx->primary &= ~(u32)CPU_BASED_HLT_EXITING;
+		vmcs->primary &= ~(u32)CPU_BASED_HLT_EXITING;
 
-	preempt_disable();
-	ret = vmclear(vmx->vmcs_pa);
-	preempt_enable();
-	if (ret)
-		return ret;
 	vcpu_load(vcpu);
-	write_all(vcpu);
+	write_common(vcpu);
+	vmcs_reset_guest(vcpu);
+	vmwrite(GUEST_IA32_PAT, vcpu->msrs.pat);
 	vcpu_put(vcpu);
 	return 0;
+}
+
+int vmcs_create02(struct vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+	struct vmcs *vmcs = &vmx->vmcs02;
+	int ret;
+
+	if (vmcs->region)
+		return 0;
+	ret = make_one(vmcs);
+	if (ret)
+		return ret;
+	vmcs->primary = vmx->vmcs01.primary;
+	vmcs->secondary = vmx->vmcs01.secondary & ~(u32)SECONDARY_EXEC_ENABLE_PML;
+	vmcs_switch(vcpu, vmcs);
+	write_common(vcpu);
+	vmcs_switch(vcpu, &vmx->vmcs01);
+	return 0;
+}
+
+void vmcs_switch(struct vcpu *vcpu, struct vmcs *vmcs)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	preempt_disable();
+	/* What the host's state is goes into the other one, too. */
+	guest_state_put(vcpu);
+	/* It was meant for the translations of the one that goes. */
+	if (test_and_clear_bit(__ffs(VCPU_REQ_VPID), &vcpu->pending))
+		tlb_flush_vpid(vcpu);
+	vmx->vmcs = vmcs;
+	if (vmptrld(vmcs->pa))
+		vmx_insn_failed("VMPTRLD of", vmcs->pa);
+	vmcs_set_host_cpu(vmcs);
+	preempt_enable();
+	vcpu_request(vcpu, VCPU_REQ_PML);
 }
 
 void vmcs_destroy(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 
-	if (vmx->vmcs)
+	if (vmx->vmcs01.region)
 		vmcs_unload(vmx);
-	free_page((unsigned long)vmx->vmcs);
-	if (vmx->vpid)
-		ida_free(&vpids, vmx->vpid);
+	free_one(&vmx->vmcs01);
+	free_one(&vmx->vmcs02);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to vmx/: what a vCPU has beyond vmx/vcpu.h, and what the files of
- * this directory offer each other.
+ * Private to vmx/ and nested/: what a vCPU has beyond vmx/vcpu.h, and what the
+ * files of vmx/ offer each other.
  */
 #ifndef VELLUM_VMX_VMX_H
 #define VELLUM_VMX_VMX_H
@@ -12,6 +12,7 @@
 
 #include "vmcs_fields.h"
 #include "vmx/caps.h"
+#include "vmx/nested_ops.h"
 #include "vmx/on.h"
 #include "vmx/operand.h"
 #include "vmx/ops.h"
@@ -118,22 +119,51 @@ struct vcpu_steal {
 
 #define VCPU_RESET_RDX 0x600 /* after reset and INIT: family 6 (SDM 3A 10.1.2) */
 
-struct vcpu_vmx {
-	struct vcpu *vcpu;
-	void *vmcs;
-	u64 vmcs_pa;
-	struct list_head active; /* on.c */
+/* One VMCS, and copies of what it holds, so that only changes are written. */
+struct vmcs {
+	void *region; /* NULL: there is none */
+	u64 pa;
 	bool launched;
-	u16 vpid;
-	struct preempt_notifier notifier;
-
-	/* Copies of what the VMCS holds, so that only changes are written. */
+	bool pml_armed;
+	bool shadowed; /* its EPT is a shadow of L1's: PML would log L2's addresses */
+	u16 vpid;      /* 0 without VPID */
+	int host_cpu;  /* whose host state it has; -1: nobody's */
 	u64 host_rsp;
 	u64 host_cr3;
 	u64 host_cr4;
 	u64 host_fs_base;
 	u32 primary;
 	u32 secondary;
+};
+
+/*
+ * What a guest hypervisor (L1) wants of its guest (L2) while that runs; all zero
+ * while L1 runs itself.  Written by nested/ alone.
+ */
+struct l1_wish {
+	u64 cr0_mask, cr4_mask; /* bits that are L1's, and what L2 reads there */
+	u64 cr0_shadow, cr4_shadow;
+	u32 exceptions;		   /* those that exit to L1 */
+	u32 pf_mask, pf_match;	   /* which page faults do (SDM 3C 25.6.3) */
+	u32 windows;		   /* CPU_BASED_INTR_WINDOW_EXITING, _NMI_ */
+	u64 tsc_offset, tsc_ratio; /* on top of L1's own TSC; ratio 0: unscaled */
+};
+
+struct nested;
+
+struct vcpu_vmx {
+	struct vcpu *vcpu;
+	/* The one that is loaded when the vCPU is: L1's, or that of the L2 it runs. */
+	struct vmcs *vmcs;
+	struct vmcs vmcs01, vmcs02;
+	struct list_head active; /* on.c */
+	struct preempt_notifier notifier;
+
+	/* VMX for the guest; nested/ writes these. */
+	struct nested *nested;
+	struct l1_wish l1;
+	bool vmxon;		/* the guest is in VMX operation */
+	u64 cr0_must, cr4_must; /* bits that it may not clear there (SDM 3C 24.8) */
 
 	/* The last exit. */
 	u32 exit_reason;
@@ -148,7 +178,6 @@ struct vcpu_vmx {
 	struct apic_timer timer;
 
 	u64 *pml; /* the log page; NULL without PML */
-	bool pml_armed;
 
 	u64 cr0_shadow, cr4_shadow; /* valid for the bits that the guest does not own */
 	u64 cr2;
@@ -195,12 +224,22 @@ static inline unsigned int guest_cpl(void)
 	return vmread(GUEST_SS_AR_BYTES) >> SEG_AR_DPL_SHIFT & 3;
 }
 
+/* L2 runs: VMREAD, VMWRITE and all of the vCPU's state mean L2's. */
+static inline bool vmx_in_l2(const struct vcpu_vmx *vmx)
+{
+	return unlikely(vmx->vmcs != &vmx->vmcs01);
+}
+
 /* vmcs.c: the VMCS at creation, and the state of a CPU after reset (SDM 3A 10.1.1). */
 int vmcs_create(struct vcpu *vcpu);
 void vmcs_reset_guest(struct vcpu *vcpu); /* that state once more */
 void vmcs_destroy(struct vcpu *vcpu);
-/* The part of the host's state that depends on the CPU. VMCS current, preemption off. */
-void vmcs_set_host_cpu(void);
+/* Host state that depends on the CPU, if it is another one now. VMCS current, preemption off. */
+void vmcs_set_host_cpu(struct vmcs *vmcs);
+/* vmcs02: 0, -ENOMEM or -EIO.  Its guest state and L1's wishes are still to be written. */
+int vmcs_create02(struct vcpu *vcpu);
+/* From now on the other one is loaded.  Between load and put. */
+void vmcs_switch(struct vcpu *vcpu, struct vmcs *vmcs);
 void vmcs_set_primary(struct vcpu_vmx *vmx, u32 bits, bool on);
 void vmcs_set_secondary(struct vcpu_vmx *vmx, u32 bits, bool on);
 
@@ -285,10 +324,14 @@ void event_restore_nmi_blocking(void);
 void event_choose(struct vcpu *vcpu);
 /* Writes vmx->event, which there is, into the VMCS. Interrupts off. */
 void event_inject(struct vcpu *vcpu);
+/* What waits for its turn is looked at again by the exit that follows the next entry at once. */
+void event_exit_soon(struct vcpu *vcpu);
 /* The entry failed: what it was to deliver is the next event again. */
 void event_take_back(struct vcpu *vcpu);
 /* The external interrupt that is next if IF lets it, or -1. */
 int interrupt_due(const struct vcpu *vcpu);
+/* It is acknowledged, and the caller's to deliver.  Not when there is none. */
+int interrupt_take(struct vcpu *vcpu);
 int exit_interrupt_window(struct vcpu *vcpu);
 int exit_nmi_window(struct vcpu *vcpu);
 
@@ -347,12 +390,16 @@ void apic_timer_tsc_moved(struct vcpu *vcpu);
 void vcpu_request(struct vcpu *vcpu, unsigned long request);
 /* The vCPU's translations of guest-virtual addresses go. VMCS current, preemption off. */
 void tlb_flush_vpid(struct vcpu *vcpu);
+/* Those of both its VMCSs. */
+void tlb_flush_vpids(struct vcpu *vcpu);
 void tlb_flush_ept(struct vcpu *vcpu);
 int tlb_init(void);
 void tlb_exit(void);
 
-/* tsc.c: what RDTSC reads in the guest, now and when the host's TSC shows @host. */
+/* tsc.c: what RDTSC reads in the guest, not L2, now and when the host's TSC shows @host. */
 u64 tsc_guest(const struct vcpu *vcpu);
+/* What it reads in the guest that runs, which may be L2. */
+u64 tsc_running(const struct vcpu *vcpu);
 u64 tsc_guest_at(const struct vcpu *vcpu, u64 host);
 u32 tsc_guest_khz(const struct vcpu *vcpu);
 /* How long the guest's TSC needs for @ticks: nanoseconds, U64_MAX for what does not fit. */
@@ -441,6 +488,12 @@ int exit_wrmsr(struct vcpu *vcpu);
 /* msr_filter.c: a VM's filter and MSR bitmap; 0 or -ENOMEM, destroy is due either way. */
 int vm_msrs_create(struct vm *vm);
 void vm_msrs_destroy(struct vm *vm);
+/* MSRs whose accesses need no exit, and the bit of an access in an MSR bitmap (SDM 3C 25.6.9). */
+extern const u32 vm_no_exit[];
+extern const unsigned int vm_no_exit_count;
+unsigned int vm_msr_bit(u32 index, u32 access);
+/* Does an access of one of these exit nevertheless? */
+bool vm_msr_exits(const struct vm *vm, u32 index, u32 access);
 /* The owner has denied the guest this access (KVM_MSR_FILTER_READ or _WRITE). */
 bool vm_filters_msr(struct vm *vm, u32 index, u32 access);
 /* hypercall.c */
@@ -487,6 +540,8 @@ void guest_fpu_destroy(struct vcpu *vcpu);
 
 /* #DB is delivered with these causes: DR6 has them. */
 void debug_payload(struct vcpu *vcpu, u64 causes);
+/* Which exceptions exit: ours, and those that L1 wants of its L2. */
+void exceptions_write(const struct vcpu_vmx *vmx);
 /* debug.c: the debug registers, when the guest uses them. Interrupts off. */
 void debug_load_guest(const struct vcpu_vmx *vmx);
 /* A breakpoint of the guest's, or of who debugs it, can hit. */
@@ -495,6 +550,8 @@ static inline bool debug_in_use(const struct vcpu_vmx *vmx)
 	return (vmx->dr7 & 0xff) || vmx->guest_debug;
 }
 
+/* DR7 is another one by VM entry or exit.  Between load and put. */
+void debug_put_dr7(struct vcpu *vcpu, u64 dr7);
 int exit_dr_access(struct vcpu *vcpu);
 int exit_debug(struct vcpu *vcpu);
 /* As after INIT; a debugger's own settings stay.  Between load and put. */
@@ -544,7 +601,15 @@ int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa);
 /* Both, for all of an operand. */
 int guest_span(struct vcpu *vcpu, const struct operand *op, struct span *span);
 
+/* What the guest that runs calls physical, in the VM's addresses.  As guest_translate(). */
+static inline int guest_l1_gpa(struct vcpu *vcpu, gpa_t *gpa, u32 access)
+{
+	return likely(!vcpu->vmx->vmcs->shadowed) ? 0 : nested_ops->translate(vcpu, gpa, access);
+}
+
 /* guest.c */
+/* An access that faulted will be made again: so will what it came in the middle of. */
+void ept_before_retry(struct vcpu *vcpu, u64 qualification);
 /* In a burst: true if that is all, and the guest may be entered again. */
 bool exit_ept_restore(struct vcpu *vcpu);
 int exit_ept_violation(struct vcpu *vcpu);
