@@ -75,6 +75,8 @@ static u64 offer_procbased2(const struct nested_caps *host, const struct nested_
 	/* These are kept by software, whatever the CPU has. */
 	if (means->ept)
 		may |= SECONDARY_EXEC_ENABLE_EPT;
+	if (means->vmcs_shadowing)
+		may |= SECONDARY_EXEC_SHADOW_VMCS;
 	if (means->vpid)
 		may |= SECONDARY_EXEC_ENABLE_VPID;
 	if (means->ept && means->unrestricted_guest)

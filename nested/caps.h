@@ -29,7 +29,8 @@ struct nested_means {
 	bool ept; /* L1's EPT is walked and shadowed, with its A and D bits */
 	bool vpid;
 	bool unrestricted_guest;
-	u8 timer_rate; /* L1's preemption timer counts once in 2^this ticks of its TSC */
+	bool vmcs_shadowing; /* L2's VMREAD and VMWRITE can reach a VMCS of L1's choice */
+	u8 timer_rate;	     /* L1's preemption timer counts once in 2^this ticks of its TSC */
 };
 
 /* The most that is offered where the CPU's own MSRs are @host. */

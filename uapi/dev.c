@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/uaccess.h>
 
+#include "nested/init.h"
 #include "platform/xsave.h"
 #include "uapi/uapi.h"
 
@@ -86,6 +87,8 @@ long cap_value(unsigned long cap)
 
 	if (cap == KVM_CAP_TSC_CONTROL || cap == KVM_CAP_VM_TSC_CONTROL)
 		return tsc_can_scale();
+	if (cap == KVM_CAP_NESTED_STATE)
+		return nested_state_size();
 	if (cap == KVM_CAP_XCRS)
 		return boot_cpu_has(X86_FEATURE_XSAVE);
 	if (cap == KVM_CAP_NR_VCPUS)
@@ -138,15 +141,18 @@ static long get_emulated_cpuid(struct kvm_cpuid2 __user *user)
 	return put_user(0, &user->nent);
 }
 
+/* With VMX's capability MSRs behind it, where that is offered. */
 static long put_msr_list(struct kvm_msr_list __user *user, const u32 *list, u32 count)
 {
+	u32 more = nested_is_offered() ? nested_msr_count : 0;
 	u32 room;
 
-	if (get_user(room, &user->nmsrs) || put_user(count, &user->nmsrs))
+	if (get_user(room, &user->nmsrs) || put_user(count + more, &user->nmsrs))
 		return -EFAULT;
-	if (room < count)
+	if (room < count + more)
 		return -E2BIG;
-	if (copy_to_user(user->indices, list, count * sizeof(u32)))
+	if (copy_to_user(user->indices, list, count * sizeof(u32)) ||
+	    copy_to_user(user->indices + count, nested_msr_list, more * sizeof(u32)))
 		return -EFAULT;
 	return 0;
 }

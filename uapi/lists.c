@@ -4,6 +4,7 @@
  */
 #include <linux/uaccess.h>
 
+#include "nested/init.h"
 #include "uapi/uapi.h"
 
 /* KVM's limit for one call. */
@@ -21,7 +22,12 @@ static struct kvm_msr_entry *msrs_from_user(struct kvm_msrs __user *user, u32 *n
 
 static int read_msr(struct vcpu *vcpu, u32 index, u64 *value)
 {
-	return vcpu ? vcpu_get_msr(vcpu, index, value) : msr_feature(index, value);
+	int ret;
+
+	if (vcpu)
+		return vcpu_get_msr(vcpu, index, value);
+	ret = msr_feature(index, value);
+	return ret == -ENOENT && nested_is_offered() ? nested_msr_feature(index, value) : ret;
 }
 
 /*

@@ -11,6 +11,7 @@
 #include <linux/module.h>
 
 #include "mmu/host_shrinker.h"
+#include "nested/init.h"
 #include "uapi/uapi.h"
 
 static struct miscdevice vellum_device = {
@@ -25,6 +26,7 @@ static int __init vellum_init(void)
 
 	if (err)
 		return err;
+	nested_init();
 	err = shrinker_init();
 	if (err)
 		goto exit_vmx;

@@ -95,6 +95,10 @@ long clock_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg);
 long mce_supported_ioctl(u64 __user *user);
 long mce_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *user);
 
+/* nested.c: KVM_GET_NESTED_STATE and _SET_, vcpu->mutex held; KVM_CAP_NESTED_STATE. */
+long nested_vcpu_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *user);
+long nested_state_size(void);
+
 /* KVM_GET_STATS_FD of a vCPU, or of the VM itself when @vcpu is NULL. */
 long stats_fd(struct vm *vm, struct vcpu *vcpu);
 

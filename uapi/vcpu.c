@@ -152,6 +152,9 @@ static noinline long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsi
 	case KVM_SET_DEVICE_ATTR:
 	case KVM_KVMCLOCK_CTRL:
 		return clock_vcpu_ioctl(vcpu, cmd, arg);
+	case KVM_GET_NESTED_STATE:
+	case KVM_SET_NESTED_STATE:
+		return nested_vcpu_ioctl(vcpu, cmd, user);
 	case KVM_GET_STATS_FD:
 		return stats_fd(vcpu->vm, vcpu);
 	case VELLUM_MARK:

@@ -119,6 +119,16 @@ TEST(controls)
 	CHECK(!nested_allows(get(&offer, MSR_IA32_VMX_ENTRY_CTLS), 0x11fb));
 }
 
+TEST(vmcs_shadowing)
+{
+	struct nested_means some = means;
+
+	some.vmcs_shadowing = false;
+	CHECK(!(nested_caps_offer(&full, &some).procbased2 >> 32 & SECONDARY_EXEC_SHADOW_VMCS));
+	some.vmcs_shadowing = true; /* in software: the CPU need not have it */
+	CHECK(nested_caps_offer(&bare, &some).procbased2 >> 32 & SECONDARY_EXEC_SHADOW_VMCS);
+}
+
 TEST(ept_and_vpid)
 {
 	struct nested_means some = means;

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * L2's memory where L1 gives it an EPT: the shadow that vmcs02 uses, faults in it,
+ * and the addresses that L0 meets when it does something for L2.
+ */
+#include "mmu/shadow.h"
+#include "nested/ept12.h"
+#include "nested/nested.h"
+#include "platform/gva.h"
+#include "vmx/trace.h"
+
+/* How often an entry of L1's may change under our eyes before L2 tries again. */
+#define WALK_TRIES 4
+
+static int read_entry(void *vcpu, gpa_t gpa, u64 *entry)
+{
+	return guest_read(vcpu, gpa, entry, sizeof(*entry));
+}
+
+static int set_bits(void *vcpu, const struct guest_entry *entry, u32 bits)
+{
+	return guest_set_bits(vcpu, entry, bits);
+}
+
+static enum ept12_outcome walk_ept12(struct vcpu *vcpu, struct ept12_walk *walk, gpa_t gpa,
+				     u64 access)
+{
+	enum ept12_outcome outcome = EPT12_CHANGED;
+	int tries;
+
+	*walk = (struct ept12_walk){
+		.eptp = vmcs12_of(vcpu)->ept_pointer,
+		.cap = nested_of(vcpu)->caps.ept_vpid,
+		.maxphyaddr = vcpu->cpuid.maxphyaddr,
+		.access = access,
+		.opaque = vcpu,
+		.read = read_entry,
+		.set = set_bits,
+	};
+	for (tries = 0; outcome == EPT12_CHANGED && tries < WALK_TRIES; tries++)
+		outcome = ept12_translate(walk, gpa);
+	return outcome;
+}
+
+bool l1_has_ept(const struct vcpu *vcpu)
+{
+	return secondary12(vmcs12_of(vcpu)) & SECONDARY_EXEC_ENABLE_EPT;
+}
+
+static u64 eptp_of(const struct mmu *mmu, const u64 *root)
+{
+	return env_table_pa(root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0);
+}
+
+/* Before vmcs02 is loaded, while a failure has no effect. */
+int ept_prepare(struct vcpu *vcpu)
+{
+	struct nested *n = nested_of(vcpu);
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	int ret;
+
+	if (!l1_has_ept(vcpu))
+		return 0;
+	ret = shadow_use(&n->shadow, n->vmcs12->ept_pointer, &batch);
+	tlb_discharge(vcpu->vm, &batch);
+	return ret;
+}
+
+void ept_write02(struct vcpu *vcpu)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	struct vmcs *vmcs = &vcpu->vmx->vmcs02;
+
+	vmcs->shadowed = l1_has_ept(vcpu);
+	vmwrite(EPT_POINTER,
+		eptp_of(mmu, vmcs->shadowed ? nested_of(vcpu)->shadow.shadow->root : mmu->root));
+}
+
+/* L1 gets what the walk of its tables found. */
+static int reflect(struct vcpu *vcpu, u32 reason, u64 qualification)
+{
+	struct l2_exit exit = read_exit(reason);
+
+	exit.qualification = qualification;
+	leave_l2(vcpu, &exit);
+	return ENTER_AGAIN;
+}
+
+/* Bits of the CPU's own qualification that the walk knows nothing of. */
+#define QUALIFICATION_KEPT EPT_VIOLATION_NMI_UNBLOCK
+
+/* The walk of L2's page tables reads before it writes; some CPU models tell half of it. */
+static u64 access_of(u64 qualification)
+{
+	u64 access = qualification & EPT12_ACCESS;
+
+	if ((access & EPT_VIOLATION_WRITE) && !(access & EPT_VIOLATION_GVA_TRANSLATED))
+		access |= EPT_VIOLATION_READ;
+	return access;
+}
+
+/* L1's tables let the access through: the shadow is to do so, too. */
+static int resolve(struct vcpu *vcpu, struct shadow_fault *fault, u64 qualification)
+{
+	struct host *host = &vcpu->vm->host;
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	int ret, srcu;
+
+	ept_before_retry(vcpu, qualification);
+	srcu = srcu_read_lock(&host->srcu);
+	ret = shadow_fault(&nested_of(vcpu)->shadow, srcu_dereference(host->slots, &host->srcu),
+			   fault, &batch);
+	srcu_read_unlock(&host->srcu, srcu);
+	tlb_discharge(vcpu->vm, &batch);
+	vcpu->stats.faults[fault->l1.kind]++;
+	trace_vellum_ept_fault(vcpu, &fault->l1, ret);
+	if (ret == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	if (ret != FAULT_MMIO)
+		return ret;
+	if (!(qualification & EPT_VIOLATION_GVA_TRANSLATED))
+		return mmio_impossible(vcpu);
+	return fault->l1.fetch ? mmio_fetch(vcpu) : mmio_emulate(vcpu, fault->l1.gpa);
+}
+
+static bool restore(struct vcpu *vcpu, struct shadow_fault *fault)
+{
+	struct host *host = &vcpu->vm->host;
+	int srcu = srcu_read_lock(&host->srcu);
+	bool restored = shadow_restore(&nested_of(vcpu)->shadow,
+				       srcu_dereference(host->slots, &host->srcu), fault);
+
+	srcu_read_unlock(&host->srcu, srcu);
+	if (restored)
+		vcpu->stats.faults[fault->l1.kind]++;
+	return restored;
+}
+
+int nested_ept_violation(struct vcpu *vcpu)
+{
+	u64 qualification = vmread(EXIT_QUALIFICATION);
+	struct shadow_fault fault = {
+		.l2 = vmread(GUEST_PHYSICAL_ADDRESS),
+		.l1.write = qualification & EPT_VIOLATION_WRITE,
+		.l1.fetch = qualification & EPT_VIOLATION_FETCH,
+	};
+	struct ept12_walk walk;
+
+	if (restore(vcpu, &fault)) {
+		ept_before_retry(vcpu, qualification);
+		return ENTER_AGAIN;
+	}
+	switch (walk_ept12(vcpu, &walk, fault.l2, access_of(qualification))) {
+	case EPT12_VIOLATION:
+		return reflect(vcpu, EXIT_REASON_EPT_VIOLATION,
+			       walk.qualification | (qualification & QUALIFICATION_KEPT));
+	case EPT12_MISCONFIG:
+	case EPT12_NO_TABLE: /* what is not memory reads as ones, which is no entry */
+		return reflect(vcpu, EXIT_REASON_EPT_MISCONFIG, 0);
+	case EPT12_CHANGED:
+		ept_before_retry(vcpu, qualification);
+		return ENTER_AGAIN;
+	case EPT12_FOUND:
+		break;
+	}
+	fault.l1.gpa = walk.found;
+	fault.level = walk.level;
+	fault.rights = walk.dirty ? walk.rights : walk.rights & ~EPT_W;
+	return resolve(vcpu, &fault, qualification);
+}
+
+/* For accesses that L0 makes for L2; L2 itself has made such a one just before. */
+int nested_translate(struct vcpu *vcpu, gpa_t *gpa, u32 access)
+{
+	struct ept12_walk walk;
+	u64 kind = EPT_VIOLATION_GVA_VALID | EPT_VIOLATION_GVA_TRANSLATED |
+		   (access & GVA_WRITE ? EPT_VIOLATION_WRITE : 0) |
+		   (access & GVA_FETCH ? EPT_VIOLATION_FETCH : EPT_VIOLATION_READ);
+
+	switch (walk_ept12(vcpu, &walk, *gpa, kind)) {
+	case EPT12_FOUND:
+		*gpa = walk.found;
+		return 0;
+	case EPT12_CHANGED:
+		return -EAGAIN;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+void nested_invept(struct vcpu *vcpu, u64 eptp)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	struct tlb_batch batch = TLB_BATCH_INIT;
+
+	if (!mmu_has_shadows(mmu))
+		return;
+	shadow_invept(mmu, eptp, &batch);
+	tlb_discharge(vcpu->vm, &batch);
+}
