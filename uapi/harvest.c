@@ -144,10 +144,11 @@ static long peek_locked(struct vm *vm, struct slot *slot, void __user *user)
 {
 	vm_drain_writes(vm);
 	dirty_peek(&vm->mmu, slot);
-	if (pageset_is_small(&slot->dirty) && !slot->views)
-		return copy_to_user(user, slot->dirty.word, slot->dirty.words * sizeof(u64)) ?
-			       -EFAULT :
-			       0;
+	if (!slot->views && pageset_is_small(&slot->dirty)) {
+		u64 bytes = slot->dirty.words * sizeof(u64);
+
+		return copy_to_user(user, slot->dirty.word, bytes) ? -EFAULT : 0;
+	}
 	/* With what trackers took from the records before the ABI did. */
 	return harvest_tell(user, &slot->dirty, slot->views ? &slot->views->abi : NULL,
 			    pageset_all(&slot->dirty));

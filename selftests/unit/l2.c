@@ -466,7 +466,7 @@ static void audit_leaf(struct world *w, u64 *sptep)
 	if (spte_hfn(main) + (gfn & (EPT_LEVEL_PAGES(level) - 1)) != spte_hfn(spte))
 		world_fail(w, 13, "a shadow maps gfn %#llx to another page", gfn);
 	if (slot_is_logged(os->slot) && (spte & EPT_W) && !(spte & EPT_PS) &&
-	    !test_bit(gfn - os->slot->base, os->slot->dirty))
+	    !test_bit(gfn - os->slot->base, os->slot->dirty.word))
 		world_fail(w, 13, "gfn %#llx can be written and is not recorded", gfn);
 }
 
