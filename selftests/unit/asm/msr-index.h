@@ -90,6 +90,7 @@
 #define VMX_BASIC_TRUE_CTLS	  (1ull << 55)
 
 #define FEAT_CTL_LOCKED			      (1ull << 0)
+#define FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX      (1ull << 2)
 #define MSR_MISC_FEATURES_ENABLES_CPUID_FAULT (1ull << 0)
 
 #endif
