@@ -34,7 +34,7 @@ FIXTURE_SETUP(bounded)
 	int i;
 
 	if (kvm_device_is_kvm())
-		SKIP(return, "KVM has no such calls");
+		SKIP_IN_SETUP("KVM has no such calls");
 	self->rng.state = bench_seed();
 	ASSERT_EQ(0, bench_open(&self->bench, &config));
 	BENCH_LOAD(&self->bench, writer);

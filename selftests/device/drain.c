@@ -43,7 +43,7 @@ FIXTURE_SETUP(drain)
 	};
 
 	if (kvm_device_is_kvm())
-		SKIP(return, "KVM has no such call");
+		SKIP_IN_SETUP("KVM has no such call");
 	ASSERT_EQ(0, bench_open(&self->bench, &config));
 }
 

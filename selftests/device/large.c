@@ -84,7 +84,7 @@ FIXTURE_SETUP(large)
 	};
 
 	if (variant->memory == THP && !huge_have_thp())
-		SKIP(return, "this kernel has no transparent huge pages");
+		SKIP_IN_SETUP("this kernel has no transparent huge pages");
 	self->rng.state = bench_seed();
 	ASSERT_EQ(0, huge_alloc(&self->memory, variant->memory, PAGES * PAGE_SIZE));
 	config.data_host = self->memory.data;

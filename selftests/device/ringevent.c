@@ -44,7 +44,7 @@ FIXTURE_SETUP(ringevent)
 	uint32_t i;
 
 	if (kvm_device_is_kvm())
-		SKIP(return, "KVM has no such call");
+		SKIP_IN_SETUP("KVM has no such call");
 	ASSERT_EQ(0, bench_open(&self->bench, &config));
 	BENCH_LOAD(&self->bench, writer);
 	ASSERT_EQ(0, bench_start(&self->bench, 0));

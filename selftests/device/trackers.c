@@ -76,7 +76,7 @@ FIXTURE_SETUP(trackers)
 	int i;
 
 	if (kvm_device_is_kvm())
-		SKIP(return, "KVM has no trackers");
+		SKIP_IN_SETUP("KVM has no trackers");
 	self->rng.state = bench_seed();
 	ASSERT_EQ(0, bench_open(&self->bench, &config));
 	BENCH_LOAD(&self->bench, writer);

@@ -8,6 +8,7 @@
 #define SELFTESTS_DEVICE_VM_H
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "../../tools/lib/cpu.h"
 #include "../../tools/lib/kvm.h"
@@ -86,6 +87,12 @@ bool bench_done(struct bench *bench, unsigned int i);
 int bench_run_alarmed(struct bench *bench, unsigned int i, unsigned int us);
 /* A parameter of the module (or of kvm_intel, in its place) is on. */
 bool bench_module_param(const char *name);
+/*
+ * SKIP() for a set-up, from which the harness would go on to the test. Each test is a
+ * process of its own, and this status says to the harness that it was skipped.
+ */
+#define SKIP_IN_SETUP(why)	SKIP(_exit(255), why)
+
 /* Tests of real mode skip themselves without it; restricted.c shows that it is refused. */
 static inline bool bench_has_real_mode(void)
 {
