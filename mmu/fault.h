@@ -45,7 +45,7 @@ bool mmu_restore(struct mmu *mmu, const struct slots *slots, struct fault *fault
  * Resolves @fault.  The vCPU's thread, in the VM owner's mm, interrupts on,
  * may sleep; SRCU lock held for @slots.  @tables is the vCPU's cache, @ring its
  * ring or NULL.  Sets @fault->kind.  Returns an enum fault_result, or -EFAULT
- * (the host has no page there), -EHWPOISON, -EINTR (a fatal signal), -ENOMEM.
+ * (the host has no page there), -EINTR (a fatal signal), -ENOMEM.
  */
 int mmu_fault(struct mmu *mmu, const struct slots *slots, struct fault *fault,
 	      struct table_cache *tables, struct ring *ring);

@@ -36,7 +36,11 @@ int host_get_page(unsigned long hva, bool write, struct host_page *page)
 	}
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	return n == -EHWPOISON ? -EHWPOISON : -EFAULT;
+	if (n != -EHWPOISON)
+		return -EFAULT;
+	/* As if the thread had touched it itself; the signal ends KVM_RUN. */
+	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)hva, PAGE_SHIFT, current);
+	return -EAGAIN;
 }
 
 unsigned int host_get_present(unsigned long hva, unsigned int n, hfn_t *hfn)

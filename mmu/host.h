@@ -21,7 +21,8 @@ struct host_page {
 /*
  * The page at @hva of the current mm, faulted in, with a reference.  @write:
  * for writing.  Without it the page is given as writable where that costs
- * nothing.  May sleep.  0, -EFAULT, -EHWPOISON, -EINTR, -EAGAIN.
+ * nothing.  May sleep.  0, -EFAULT, -EINTR (a fatal signal); -EAGAIN: lost to a
+ * memory error, of which the thread was told by SIGBUS.
  */
 int host_get_page(unsigned long hva, bool write, struct host_page *page);
 void host_put_page(const struct host_page *page);

@@ -24,6 +24,7 @@ struct mm_struct {
 struct task_struct {
 	struct mm_struct *mm;
 	bool killed;
+	unsigned long bus_error; /* the address of the last one */
 };
 
 extern struct task_struct fake_task;
@@ -64,6 +65,13 @@ bool PageCompound(const struct page *page);
 static inline bool fatal_signal_pending(const struct task_struct *task)
 {
 	return task->killed;
+}
+
+#define BUS_MCEERR_AR 4
+static inline int send_sig_mceerr(int code, void *addr, short lsb, struct task_struct *task)
+{
+	task->bus_error = code == BUS_MCEERR_AR && lsb == PAGE_SHIFT ? (unsigned long)addr : 0;
+	return 0;
 }
 
 /* Return how much was not copied. */

@@ -61,7 +61,7 @@ TEST(errors_of_the_host_come_through)
 		int host, fault;
 	} errors[] = {
 		{ -EFAULT, -EFAULT },
-		{ -EHWPOISON, -EHWPOISON },
+		{ -EHWPOISON, FAULT_FIXED }, /* it comes again, unless the signal ends it */
 		{ -EINTR, -EINTR },
 	};
 	struct fixture f;
@@ -74,6 +74,8 @@ TEST(errors_of_the_host_come_through)
 		current->killed = errors[i].host == -EINTR;
 		CHECK_EQ(fixture_fault(&f, 3, CPU_WRITE), errors[i].fault);
 		current->killed = false;
+		CHECK_EQ(!!current->bus_error, errors[i].host == -EHWPOISON);
+		current->bus_error = 0;
 		CHECK_EQ(get(&f, 3), 0);
 		CHECK(host_no_refs());
 	}
