@@ -18,6 +18,10 @@
 
 #define SPIN_RUNS	5
 
+/* uapi/vellum.h's. */
+#define BEYOND(NAME, ON, EXT, WEIGHT, ARG) \
+	{ #NAME, NAME, ON, BEYOND_KVM(VELLUM_EXT_##EXT), WEIGHT, ARG, 0, NULL }
+
 #define DEVICE(NAME, CAP, WEIGHT, ARG)	{ #NAME, NAME, ON_DEVICE, CAP, WEIGHT, ARG, 0, NULL }
 #define VM(NAME, CAP, WEIGHT, ARG)	{ #NAME " (VM)", NAME, ON_VM, CAP, WEIGHT, ARG, 0, NULL }
 #define VCPU(NAME, CAP, WEIGHT, ARG) \
@@ -109,6 +113,22 @@ const struct call calls[] = {
 	  arg_state, 0, NULL },
 	{ "KVM_GET_NESTED_STATE", KVM_GET_NESTED_STATE, ON_VCPU, KVM_CAP_NESTED_STATE, 3,
 	  arg_state, 0, NULL },
+	{ "VELLUM_CHECK_EXTENSION (device)", VELLUM_CHECK_EXTENSION, ON_DEVICE,
+	  BEYOND_KVM(VELLUM_EXT_DRAIN), 4, arg_extension, 0, NULL },
+	{ "VELLUM_CHECK_EXTENSION (VM)", VELLUM_CHECK_EXTENSION, ON_VM,
+	  BEYOND_KVM(VELLUM_EXT_DRAIN), 4, arg_extension, 0, NULL },
+	BEYOND(VELLUM_DRAIN, ON_VM, DRAIN, 20, arg_none),
+	BEYOND(VELLUM_RING_EVENT, ON_VCPU, RING_EVENT, 20, arg_ring_event),
+	BEYOND(VELLUM_OPEN_TRACKER, ON_VM, TRACKERS, 15, arg_tracker),
+	BEYOND(VELLUM_TAKE, ON_TRACKER, TRACKERS, 60, arg_pages),
+	BEYOND(VELLUM_COMMIT, ON_TRACKER, TRACKERS, 30, arg_pages),
+	BEYOND(VELLUM_GIVE_BACK, ON_TRACKER, TRACKERS, 30, arg_pages),
+	{ "VELLUM_MARK (VM)", VELLUM_MARK, ON_VM, BEYOND_KVM(VELLUM_EXT_MARK), 20, arg_pages, 0,
+	  NULL },
+	{ "VELLUM_MARK (vCPU)", VELLUM_MARK, ON_VCPU, BEYOND_KVM(VELLUM_EXT_MARK), 20, arg_pages,
+	  0, NULL },
+	BEYOND(VELLUM_CLEAR, ON_VM, BOUNDED, 40, arg_clear_part),
+	BEYOND(VELLUM_RESET_RINGS, ON_VM, BOUNDED, 30, arg_reset_part),
 	/* Numbers that nobody has given out. */
 	{ "0xae37 (VM)", _IO(KVMIO, 0x37), ON_VM, NOBODY, 1, arg_none, 0, NULL },
 	{ "0xae37 (vCPU)", _IO(KVMIO, 0x37), ON_VCPU, NOBODY, 1, arg_none, 0, NULL },
@@ -214,7 +234,21 @@ static const struct call *any_call(struct rng *rng)
 static bool gives_fd(const struct call *call)
 {
 	return call->nr == KVM_CREATE_VM || call->nr == KVM_CREATE_VCPU ||
-	       call->nr == KVM_GET_STATS_FD;
+	       call->nr == KVM_GET_STATS_FD || call->nr == VELLUM_OPEN_TRACKER;
+}
+
+static int fd_of(struct world *w, enum fd_kind on, int v)
+{
+	switch (on) {
+	case ON_DEVICE:
+		return device;
+	case ON_VM:
+		return w->vm;
+	case ON_VCPU:
+		return w->vcpu[v];
+	default:
+		return w->tracker[v % WORLD_TRACKERS];
+	}
 }
 
 /* In pieces of any size, from anywhere. */
@@ -226,6 +260,16 @@ static void stats_read(struct thread *t, int fd)
 		t->stats_read++;
 	if (pread(fd, t->scratch, rng_below(&t->rng, 4096), odd_number(&t->rng)) > 4096)
 		abort();
+}
+
+static void use_fd(struct thread *t, struct world *w, const struct call *call, int fd)
+{
+	if (call->nr == KVM_GET_STATS_FD)
+		stats_read(t, fd);
+	if (call->nr == VELLUM_OPEN_TRACKER)
+		fd = atomic_exchange(&w->tracker[rng_below(&t->rng, WORLD_TRACKERS)], fd);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* The vCPU would go on at once, and no interrupt of its own could stop it. */
@@ -269,7 +313,7 @@ void random_call(struct thread *t)
 	struct world *w = &worlds[one_in(&t->rng, 3) ? rng_below(&t->rng, nr_threads) : t->index];
 	const struct call *call = any_call(&t->rng);
 	int v = rng_below(&t->rng, WORLD_VCPUS), fd;
-	enum fd_kind on = one_in(&t->rng, 150) ? rng_below(&t->rng, 3) : call->on;
+	enum fd_kind on = one_in(&t->rng, 150) ? rng_below(&t->rng, FD_KINDS) : call->on;
 	unsigned long arg;
 	long ret;
 
@@ -282,13 +326,10 @@ void random_call(struct thread *t)
 		sync_regs(t, world_run(w, v));
 	}
 	arg = call->arg(t, w, v, call);
-	fd = on == ON_DEVICE ? device : on == ON_VM ? w->vm : w->vcpu[v];
+	fd = fd_of(w, on, v);
 	ret = do_call(t, call, fd, arg);
 	if (call->nr == KVM_RUN && ret == -EINTR && t->kicked)
 		watch_for_spin(t, fd, world_run(w, v));
-	if (ret >= 0 && gives_fd(call)) {
-		if (call->nr == KVM_GET_STATS_FD)
-			stats_read(t, ret);
-		close(ret);
-	}
+	if (ret >= 0 && gives_fd(call))
+		use_fd(t, w, call, ret);
 }

@@ -19,10 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../../uapi/vellum.h"
 #include "../../device/vm.h"
 
 #define WORLDS		4		/* one for each thread */
 #define WORLD_VCPUS	3
+#define WORLD_TRACKERS	2
 #define SLOTS		10		/* 0: halts below 1 MiB, 1: code; the rest come and go */
 #define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
 #define ERRNOS		135		/* more than any errno */
@@ -53,7 +55,7 @@
 #define FUZZ_CODE_GPA	0x100000UL
 #define FUZZ_DATA_GPA	0x1000000UL
 
-enum fd_kind { ON_DEVICE, ON_VM, ON_VCPU };
+enum fd_kind { ON_DEVICE, ON_VM, ON_VCPU, ON_TRACKER, FD_KINDS };
 
 struct slot_seen {
 	_Atomic uint64_t gpa, pages, host, flags;
@@ -62,6 +64,7 @@ struct slot_seen {
 struct world {
 	_Atomic int vm;
 	_Atomic int vcpu[WORLD_VCPUS];
+	_Atomic int tracker[WORLD_TRACKERS];
 	char *base;
 	int memfd;
 	_Atomic bool has_ring;
@@ -80,11 +83,14 @@ struct thread {
 	_Atomic bool kicked;		/* and so it was */
 	uint64_t spun;			/* guests that spun with IF clear */
 	uint32_t tally[CALLS_MAX][ERRNOS]; /* [call][errno], errno 0: it succeeded */
+	int eventfd;			/* for a ring to signal */
 	int fail_nth;			/* /proc/thread-self/fail-nth, or -1 */
 	uint64_t failures_asked, failures_made;
 	uint64_t ticks;
 	uint64_t stats_read, worlds, children, children_refused;
 };
+
+#define BEYOND_KVM(ext)	(0x10000 + (ext))
 
 struct call;
 typedef unsigned long (*make_arg)(struct thread *t, struct world *w, int v,
@@ -95,6 +101,7 @@ struct call {
 	unsigned long nr;
 	enum fd_kind on;
 	int cap;		/* that promises it; 0: always there; -1: nothing says so */
+				/* or BEYOND_KVM() of uapi/vellum.h's */
 	unsigned int weight;
 	make_arg arg;
 	unsigned long get;	/* ioctl that gives a good argument, or 0 */
@@ -125,7 +132,7 @@ void ring_harvest(struct thread *t, struct world *w);
 void descriptor_tricks(struct thread *t, struct world *w);
 void child_calls(struct thread *t, struct world *w);
 
-/* args.c, slots.c, lists.c: generators. */
+/* args.c, slots.c, lists.c, beyond.c: generators. */
 unsigned long arg_none(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_number(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_state(struct thread *t, struct world *w, int v, const struct call *call);
@@ -142,12 +149,21 @@ unsigned long arg_filter(struct thread *t, struct world *w, int v, const struct 
 unsigned long arg_routing(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_msi(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_mce(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_extension(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_tracker(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_pages(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_clear_part(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_reset_part(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_ring_event(struct thread *t, struct world *w, int v, const struct call *call);
 void tame_regs(void *arg);
 void tame_sregs(void *arg);
 void sync_regs(struct thread *t, struct kvm_run *run);
 
 /* An argument at a random place: mostly as it stands, else moved or a bad pointer. */
 unsigned long place(struct thread *t, void *arg, size_t size);
+/* A slot, logged if one is found soon; room for a bitmap, mostly good. */
+unsigned int any_slot(struct rng *rng, struct world *w);
+void *any_bitmap(struct thread *t);
 /* One to three of an argument's fields get another value. */
 void mutate(struct rng *rng, void *arg, size_t size);
 uint64_t odd_number(struct rng *rng);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/eventfd.h>
 #include <sys/klog.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -95,6 +96,7 @@ static void *thread_main(void *arg)
 
 	self = t;
 	t->fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	t->eventfd = eventfd(0, EFD_NONBLOCK);
 	world_build(t, &worlds[t->index]);
 	child_calls(t, &worlds[t->index]);
 	while (t->made < calls_each)
@@ -207,6 +209,8 @@ static bool offered(unsigned int call)
 	uint64_t other = all_of(call);
 	size_t i;
 
+	if (calls[call].cap >= BEYOND_KVM(0))
+		return ioctl(device, VELLUM_CHECK_EXTENSION, calls[call].cap - BEYOND_KVM(0)) > 0;
 	if (calls[call].cap >= 0)
 		return !calls[call].cap || kvm_cap(device, calls[call].cap) > 0;
 	for (i = 0; i < ARRAY_SIZE(vague); i++)

@@ -134,7 +134,7 @@ unsigned long arg_region(struct thread *t, struct world *w, int v, const struct 
 	return one_in(rng, 50) ? 0xffff888000001000UL : (unsigned long)r;
 }
 
-static unsigned int any_slot(struct rng *rng, struct world *w)
+unsigned int any_slot(struct rng *rng, struct world *w)
 {
 	unsigned int i, slot = 0;
 
@@ -147,7 +147,7 @@ static unsigned int any_slot(struct rng *rng, struct world *w)
 	return one_in(rng, 60) ? odd_number(rng) : slot;
 }
 
-static void *any_bitmap(struct thread *t)
+void *any_bitmap(struct thread *t)
 {
 	return one_in(&t->rng, 40) ? (void *)place(t, t->scratch + 4096, 4096) : t->scratch + 4096;
 }

@@ -90,6 +90,8 @@ void world_map(struct world *w, unsigned int index)
 	w->memfd = memfd_create("fuzz", 0);
 	if (w->memfd >= 0 && ftruncate(w->memfd, DATA_SIZE))
 		w->memfd = -1;
+	for (v = 0; v < WORLD_TRACKERS; v++)
+		w->tracker[v] = -1;
 	for (v = 0; v < WORLD_VCPUS; v++) {
 		w->vcpu[v] = -1;
 		map_run_pages(w, v, -1);
@@ -117,6 +119,8 @@ void world_leave(struct world *w)
 {
 	int v;
 
+	for (v = 0; v < WORLD_TRACKERS; v++)
+		close_taken(&w->tracker[v]);
 	for (v = WORLD_VCPUS - 1; v >= 0; v--) {
 		close_taken(&w->vcpu[v]);
 		map_run_pages(w, v, -1);
@@ -167,6 +171,16 @@ static void add_vcpu(struct thread *t, struct world *w, int v)
 		do_ioctl(t, KVM_SET_CPUID2, ON_VCPU, fd, (unsigned long)cpuid);
 }
 
+static void add_tracker(struct thread *t, struct world *w, unsigned int i)
+{
+	struct vellum_tracker *tracker = (void *)t->scratch;
+
+	memset(tracker, 0, sizeof(*tracker));
+	tracker->id = i;
+	tracker->flags = one_in(&t->rng, 2) ? VELLUM_TRACKER_KEEP : 0;
+	w->tracker[i] = ioctl(w->vm, VELLUM_OPEN_TRACKER, tracker);
+}
+
 void world_build(struct thread *t, struct world *w)
 {
 	struct rng *rng = &t->rng;
@@ -194,6 +208,8 @@ void world_build(struct thread *t, struct world *w)
 	set_slot(t, w, 0, 0, LOW_AT, LOW_SIZE);
 	set_slot(t, w, 1, FUZZ_CODE_GPA, CODE_AT, CODE_SIZE);
 	set_slot(t, w, 2, FUZZ_DATA_GPA, DATA_AT, DATA_SIZE / 2);
+	for (i = 0; i < WORLD_TRACKERS; i++)
+		add_tracker(t, w, i);
 	for (i = 0; i < WORLD_VCPUS; i++) {
 		if (i && one_in(rng, 4))
 			continue;
