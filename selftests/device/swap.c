@@ -149,6 +149,40 @@ TEST_F(swap, reclaimed_from_its_cgroup)
 	life_group_leave();
 }
 
+/* The limit is below what the VM uses: every page it touches costs another one. */
+TEST_F(swap, at_its_cgroups_limit)
+{
+	struct life_config config = variant->config;
+	struct life *life = &self->life;
+	char limit[24];
+	long max;
+	int lap;
+
+	NEED_SWAP();
+	if (!life_group_make())
+		SKIP(return, "no cgroup v2 with a memory controller");
+	ASSERT_EQ(0, life_tell(LIFE_GROUP "/cgroup.procs", "0"));
+	life_close(life);
+	config.pages = LIFE_PAGES_MAX;
+	ASSERT_EQ(0, life_open(life, &config));
+	max = life_ask(LIFE_GROUP "/memory.current") - life->bytes;
+	snprintf(limit, sizeof(limit), "%ld", max);
+	for (lap = 0; lap < LIFE_LAPS; lap++) {
+		LIFE_START(life);
+		life_wait(life, rng_below(&life->rng, 1000));
+		ASSERT_EQ(0, life_tell(LIFE_GROUP "/memory.max", limit));
+		life_wait(life, 1000);
+		if (life->fd < 0)
+			ASSERT_LT(0, life_swapped(life->host, life->bytes) +
+				     life_swapped(life->copy, life->bytes));
+		LIFE_STOP(life, false, lap);
+		ASSERT_GE(max, life_ask(LIFE_GROUP "/memory.current"));
+		ASSERT_EQ(0, life_tell(LIFE_GROUP "/memory.max", "max"));
+	}
+	ASSERT_LT(0, life_ask(LIFE_GROUP "/memory.swap.current"));
+	life_group_leave();
+}
+
 /* Takes memory without end, beside a guest that writes. */
 static void die_for_memory(struct life *life)
 {
