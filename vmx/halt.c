@@ -110,6 +110,12 @@ int halt_settle(struct vcpu *vcpu)
 			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 		if (vcpu->mp_state == KVM_MP_STATE_RUNNABLE)
 			return 0;
+		/* HLT that L2 was entered in: userspace's, as the instruction is. */
+		if (!vcpu->apic) {
+			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+			vcpu->run->exit_reason = KVM_EXIT_HLT;
+			return EXIT_TO_USER;
+		}
 		ret = READ_ONCE(vcpu->vm->dead) ? -EIO : halt_wait(vcpu, is_due);
 		if (ret) {
 			vcpu_request(vcpu, VCPU_REQ_MP);
