@@ -68,6 +68,11 @@ fuzz-ioctl: setup
 	@mkdir -p $B
 	@flock $B/lock $(MAKE) $(quiet) -C selftests/fuzz/ioctl O=$B/fuzz-ioctl
 
+fuzz-vmcs: setup
+	$(call say,building the fuzzer of VM entry)
+	@mkdir -p $B
+	@flock $B/lock $(MAKE) $(quiet) -C selftests/fuzz/vmcs O=$B/fuzz-vmcs
+
 soak-program: setup
 	$(call say,building the soak)
 	@mkdir -p $B
@@ -136,5 +141,5 @@ deb: setup
 clean:
 	rm -rf $B
 
-.PHONY: help setup setup-test module module-6.1 module-6.12 module-debug tools device trace fuzz-ioctl bench-program \
+.PHONY: help setup setup-test module module-6.1 module-6.12 module-debug tools device trace fuzz-ioctl fuzz-vmcs bench-program \
 	soak-program bench bench-6.1 bench-6.12 run test test-debug soak check format shell load unload install uninstall deb clean
