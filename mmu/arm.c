@@ -79,14 +79,13 @@ u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask)
 	return test_leaves(mmu, gfn, mask, leaf_was_written);
 }
 
-void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
-		     struct tlb_batch *batch)
+/* By itself, so that its loop has the registers. */
+static noinline void rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
+				 struct tlb_batch *batch)
 {
 	struct leaf_cursor cursor = leaf_cursor(mmu->root);
 	gfn_t gfn = start;
 
-	if (unlikely(mmu->shadows))
-		rmap_rearm_range(mmu, start, end, batch);
 	while (gfn < end) {
 		u64 *sptep = leaf_at(&cursor, gfn);
 
@@ -103,6 +102,14 @@ void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock
 		}
 		gfn = leaf_skip(&cursor);
 	}
+}
+
+void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
+		     struct tlb_batch *batch)
+{
+	if (unlikely(mmu->shadows))
+		rmap_rearm_range(mmu, start, end, batch);
+	rearm_range(mmu, start, end, stock, batch);
 }
 
 bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear)

@@ -246,6 +246,7 @@ static bool restore(struct shadow_vcpu *v, const struct slots *slots, struct sha
 	enum ept_restored restored;
 	struct slot *slot;
 
+	lockdep_assert_held(&v->mmu->lock);
 	if (!table || !READ_ONCE(table[index_at(l2, 1)]))
 		return false;
 	sptep = &table[index_at(l2, 1)];

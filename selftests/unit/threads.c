@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two vCPUs, a harvester, a tracker and an invalidator on real threads with the
+ * Two vCPUs, each of which runs an L2 now and then, a harvester, a tracker and an invalidator on real threads with the
  * real locks, under ThreadSanitizer.  Guest memory is a counter a page: at the end
  * no increment may be lost, neither to a page that the host took away nor from
  * what the harvester copied; and after each harvest by bitmap the copy holds
@@ -13,12 +13,14 @@
 #include "fake_cpu.h"
 #include "fake_host.h"
 #include "flat.h"
-#include "mmu/fault.h"
+#include "mmu/shadow.h"
 #include "tap.h"
 
 #define NR_VCPUS     2
 #define NPAGES	     200
 #define BASE	     0x1c7
+#define L2_BASE	     0x7000 /* where L2 has page 0; it has them in another order */
+#define EPTP	     0x123000ull
 #define RING_ENTRIES 1024
 #define ENOUGH	     1000 /* writes, for a run to prove anything */
 #define PATIENCE     30	  /* seconds to wait for them */
@@ -29,6 +31,8 @@ enum tracker { BITMAP, RING, VIEW, NR_TRACKERS };
 
 struct vcpu {
 	struct fake_cpu cpu;
+	struct fake_cpu l2; /* the same CPU in L2 */
+	struct shadow_vcpu shadow;
 	struct ring ring;
 	struct table_cache tables;
 	u64 random;
@@ -39,6 +43,7 @@ struct vcpu {
 	u32 fetch;
 	u32 writes[NPAGES];
 	u64 total; /* of writes */
+	u64 l2_writes;
 	u64 restored;
 	pthread_t thread;
 };
@@ -112,8 +117,10 @@ static void vcpu_enter(struct vcpu *v)
 	__atomic_store_n(&v->kick, false, __ATOMIC_SEQ_CST);
 	/* After the store of the mode: who did not see it has raised the generation before. */
 	gen = __atomic_load_n(&tlb_gen, __ATOMIC_SEQ_CST);
-	if (gen != v->seen_gen)
+	if (gen != v->seen_gen) {
 		cpu_flush(&v->cpu);
+		cpu_flush(&v->l2);
+	}
 	v->seen_gen = gen;
 }
 
@@ -129,20 +136,40 @@ static bool vcpu_is_full(const struct vcpu *v)
 }
 
 /* A VM exit, still in the burst.  True: the guest may go on. */
-static bool vcpu_exit(struct vcpu *v, enum cpu_result why, struct fault *fault)
+static bool vcpu_exit(struct vcpu *v, enum cpu_result why, struct shadow_fault *fault)
 {
 	struct ring *ring = has_ring ? &v->ring : NULL;
+	bool restored;
 
 	pml_drain(v->cpu.log, v->cpu.index, slots, ring);
 	cpu_log_reset(&v->cpu);
-	if (why != CPU_VIOLATION || !mmu_restore(&mmu, slots, fault, ring))
+	if (why != CPU_VIOLATION)
+		return false;
+	restored = fault->l2 ? shadow_restore(&v->shadow, slots, fault) :
+			       mmu_restore(&mmu, slots, &fault->l1, ring);
+	if (!restored)
 		return false;
 	v->restored++;
 	return !vcpu_is_full(v);
 }
 
+static struct shadow_fault pick_access(struct vcpu *v)
+{
+	u64 page = rnd(&v->random) % NPAGES;
+	struct shadow_fault fault = {
+		.l1.gpa = (BASE + page) << PAGE_SHIFT,
+		.l1.write = rnd(&v->random) % 4,
+		.rights = EPT_RWX,
+		.level = 1,
+	};
+
+	if (rnd(&v->random) % 3 == 0)
+		fault.l2 = (L2_BASE + page * 3 % NPAGES) << PAGE_SHIFT;
+	return fault;
+}
+
 /* In the guest until a fault or a kick.  True: @fault is to be resolved. */
-static bool vcpu_run(struct vcpu *v, struct fault *fault)
+static bool vcpu_run(struct vcpu *v, struct shadow_fault *fault)
 {
 	enum cpu_result result = CPU_DONE;
 	unsigned int n;
@@ -150,11 +177,15 @@ static bool vcpu_run(struct vcpu *v, struct fault *fault)
 
 	vcpu_enter(v);
 	for (n = 0; n < 200 && !__atomic_load_n(&v->kick, __ATOMIC_RELAXED); n++) {
-		u64 rel = rnd(&v->random) % NPAGES;
-		bool write = rnd(&v->random) % 4;
+		u64 rel;
+		bool write;
 
-		*fault = (struct fault){ .gpa = (BASE + rel) << PAGE_SHIFT, .write = write };
-		result = cpu_access(&v->cpu, BASE + rel, write ? CPU_WRITE : CPU_READ, &hfn);
+		*fault = pick_access(v);
+		rel = (fault->l1.gpa >> PAGE_SHIFT) - BASE;
+		write = fault->l1.write;
+		result = cpu_access(fault->l2 ? &v->l2 : &v->cpu,
+				    (fault->l2 ?: fault->l1.gpa) >> PAGE_SHIFT,
+				    write ? CPU_WRITE : CPU_READ, &hfn);
 		if (result != CPU_DONE) {
 			if (!vcpu_exit(v, result, fault))
 				break;
@@ -166,6 +197,7 @@ static bool vcpu_run(struct vcpu *v, struct fault *fault)
 			continue;
 		__atomic_add_fetch(&memory[hfn - HOST_FIRST_HFN], 1, __ATOMIC_RELAXED);
 		v->writes[rel]++;
+		v->l2_writes += !!fault->l2;
 		WRITE_ONCE(v->total, v->total + 1);
 	}
 	if (result == CPU_DONE)
@@ -174,10 +206,22 @@ static bool vcpu_run(struct vcpu *v, struct fault *fault)
 	return result != CPU_DONE && result != CPU_PML_FULL;
 }
 
+static int resolve(struct vcpu *v, struct shadow_fault *fault)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	int ret;
+
+	if (!fault->l2)
+		return mmu_fault(&mmu, slots, &fault->l1, &v->tables, has_ring ? &v->ring : NULL);
+	ret = shadow_fault(&v->shadow, slots, fault, &batch);
+	discharge(&batch);
+	return ret;
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *v = arg;
-	struct fault fault;
+	struct shadow_fault fault;
 	int ret;
 
 	while (!stopped()) {
@@ -190,7 +234,7 @@ static void *vcpu_thread(void *arg)
 			sched_yield();
 			continue;
 		}
-		ret = mmu_fault(&mmu, slots, &fault, &v->tables, has_ring ? &v->ring : NULL);
+		ret = resolve(v, &fault);
 		if (ret)
 			env_die("a fault gives %d", ret);
 	}
@@ -341,6 +385,15 @@ static void move_pages(unsigned int index, unsigned int n)
 	host_notify_end(end - n, n);
 }
 
+/* L1 invalidates its EPT. */
+static void invept(void)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+
+	shadow_invept(&mmu, EPTP, &batch);
+	discharge(&batch);
+}
+
 static void *invalidator_thread(void *arg)
 {
 	u64 random = 0x1234567;
@@ -354,6 +407,8 @@ static void *invalidator_thread(void *arg)
 		else
 			move_pages(0, NPAGES);
 		host_notify_young(index, 10, true);
+		if (rnd(&random) % 16 == 0)
+			invept();
 		sched_yield();
 	}
 	return NULL;
@@ -372,6 +427,7 @@ static void setup(void)
 		.memory_size = NPAGES << PAGE_SHIFT,
 		.userspace_addr = HOST_BASE,
 	};
+	struct tlb_batch batch = TLB_BATCH_INIT;
 	unsigned int i;
 
 	env_race_hook = race_hook;
@@ -397,6 +453,13 @@ static void setup(void)
 		vcpus[i].random = 88172645463325252ull + i;
 		if (has_ring && ring_init(&vcpus[i].ring, RING_ENTRIES))
 			env_die("no memory");
+		shadow_vcpu_init(&vcpus[i].shadow, &mmu, &vcpus[i].tables,
+				 has_ring ? &vcpus[i].ring : NULL);
+		if (shadow_use(&vcpus[i].shadow, EPTP, &batch))
+			env_die("no memory");
+		discharge(&batch);
+		cpu_init(&vcpus[i].l2, &mmu);
+		vcpus[i].l2.root = vcpus[i].shadow.shadow->root;
 	}
 }
 
@@ -427,6 +490,8 @@ static void teardown(void)
 	unsigned int i;
 
 	host_exit(&host);
+	for (i = 0; i < NR_VCPUS; i++)
+		shadow_vcpu_exit(&vcpus[i].shadow);
 	ept_destroy(&mmu);
 	for (i = 0; i < NR_VCPUS; i++) {
 		CHECK(!vcpus[i].ring.lost);
@@ -481,9 +546,11 @@ static void run_mode(void)
 		harvest_rings();
 	take_view(true);
 	total = check_memory();
-	printf("# %llu writes, %u and %u bursts, %llu and %llu restored, %llu flushes\n", total,
-	       vcpus[0].exits, vcpus[1].exits, vcpus[0].restored, vcpus[1].restored, tlb_gen);
+	printf("# %llu writes, %llu of L2s, %u and %u bursts, %llu and %llu restored, %llu flushes\n",
+	       total, vcpus[0].l2_writes + vcpus[1].l2_writes, vcpus[0].exits, vcpus[1].exits,
+	       vcpus[0].restored, vcpus[1].restored, tlb_gen);
 	CHECK(total >= ENOUGH);
+	CHECK(vcpus[0].l2_writes && vcpus[1].l2_writes);
 	teardown();
 }
 

@@ -198,7 +198,6 @@ void l2_access(struct world *w, struct vcpu *v, enum cpu_access access);
 void l2_race(struct world *w, struct vcpu *v);
 void l2_sweep(struct world *w, struct vcpu *v);
 void l2_flush(struct world *w, struct vcpu *v);
-void l2_audit(struct world *w);
 void l1_change(struct world *w);
 /* @e: NR_EPTS for all. */
 void l1_invept(struct world *w, unsigned int e);
@@ -229,7 +228,7 @@ void oracle_check_page(struct world *w, const struct oslot *os, u64 rel, bool to
 		       const struct asked *by);
 void oracle_check_ring_complete(struct world *w, u32 since);
 int oracle_classify(struct world *w, const struct kvm_userspace_memory_region *region);
-/* The counts the MMU keeps are what stands in its tables. */
+/* The counts the MMU keeps are what stands in its tables; shadow leaves are what they may be. */
 void oracle_audit(struct world *w);
 
 /* trackers.c: trackers come and go, take, and settle what they hold. */
