@@ -4,6 +4,7 @@
  * first of all, then an exception that userspace left, an NMI, an external
  * interrupt.  What cannot be delivered yet has a window exit wait for it.
  */
+#include "compat.h"
 #include "vmx/trace.h"
 #include "vmx/vmx.h"
 
