@@ -19,6 +19,7 @@
 struct plan {
 	struct demo_options demo;
 	uint64_t rounds;
+	uint64_t backup;    /* 1: an incremental one, at the same time */
 	uint64_t threshold; /* pages: so little is left that the guest may be paused */
 };
 
@@ -32,6 +33,7 @@ static int parse(int argc, char **argv, struct plan *plan)
 		{ "vcpus", &vcpus, 1, DEMO_VCPUS, 0 },
 		{ "ring", &ring, 1, 1 << 24, 0 },
 		{ "rounds", &plan->rounds, 1, 1000, 0 },
+		{ "backup", &plan->backup, 0, 1, 1 },
 		{ "threshold", &plan->threshold, 0, 1 << 20, 0 },
 		{ "hot", &plan->demo.hot, 1, 1 << 20, 0 },
 		{ "sweep", &plan->demo.sweep, 1, 1 << 20, 0 },
@@ -74,10 +76,12 @@ static int copy_while_running(struct migration *m, const struct plan *plan, stru
 	for (;;) {
 		round_begin(m, round);
 		if (round->number == 1) {
-			if (demo_set_logging(&m->from, true))
+			if (demo_set_logging(&m->from, true) ||
+			    (m->backs_up && backup_begin(&m->backup, &m->from)))
 				return -1;
 			round_take_all(m);
-		} else if (round_harvest(m, round)) {
+		} else if ((m->backs_up && backup_round(&m->backup, &m->from)) ||
+			   round_harvest(m, round)) {
 			return -1;
 		}
 		round_copy(m, round);
@@ -115,7 +119,7 @@ static int copy_rest(struct migration *m, struct round *round)
 	round_copy(m, round);
 	round_end(m, round);
 	table_round(round);
-	return 0;
+	return m->backs_up ? backup_round(&m->backup, &m->from) : 0;
 }
 
 static int move_cpus(struct migration *m)
@@ -190,7 +194,8 @@ static int migrate(struct migration *m, const struct plan *plan)
 	if (!failed) {
 		table_returns(&m->from);
 		table_stalls(m);
-		failed = move_cpus(m);
+		failed = move_cpus(m) ||
+			 (m->backs_up && backup_verdict(&m->backup, &m->from));
 	}
 	demo_stop(&m->from);
 	return failed ? EXIT_BAD : verdict(m);
@@ -209,6 +214,7 @@ int cmd_migrate(int argc, char **argv)
 
 	if (parse(argc, argv, &plan) < 0)
 		return EXIT_USAGE;
+	m.backs_up = plan.backup;
 	second = plan.demo;
 	second.ring_entries = 0;
 	if (demo_open(&m.from, &plan.demo))
@@ -217,6 +223,7 @@ int cmd_migrate(int argc, char **argv)
 		if (!migration_init(&m)) {
 			if (!start_first(&m, &plan))
 				status = migrate(&m, &plan);
+			backup_end(&m.backup, &m.from);
 			migration_free(&m);
 		}
 		demo_close(&m.to);

@@ -3,6 +3,7 @@
 #ifndef TOOLS_MIGRATE_H
 #define TOOLS_MIGRATE_H
 
+#include "backup.h"
 #include "demo.h"
 #include "lib/stats.h"
 
@@ -29,6 +30,8 @@ struct round {
 
 struct migration {
 	struct demo from, to;
+	bool backs_up;
+	struct backup backup; /* of the first VM, while it is moved */
 	struct stats stats[DEMO_VCPUS];
 	uint64_t *dirty; /* bitmap: pages to copy in this round */
 	uint64_t stats_before[ROUND_STATS];

@@ -21,6 +21,7 @@ static const char help[] =
 	"  --ring ENTRIES     entries of each vCPU's ring, a power of two (65536)\n"
 	"  --threshold PAGES  pause when a round copied no more (twice the hot ones)\n"
 	"  --rounds N         or after so many rounds (30)\n"
+	"  --backup           at the same time, an incremental backup by a tracker\n"
 	"  --hot PAGES        pages of a vCPU that get most of its writes (128)\n"
 	"  --sweep N          every Nth write goes to all pages in turn, a power of two (128)\n"
 	"  --seed N           of the guest's random numbers (1)\n"
