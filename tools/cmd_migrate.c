@@ -194,8 +194,7 @@ static int migrate(struct migration *m, const struct plan *plan)
 	if (!failed) {
 		table_returns(&m->from);
 		table_stalls(m);
-		failed = move_cpus(m) ||
-			 (m->backs_up && backup_verdict(&m->backup, &m->from));
+		failed = move_cpus(m) || (m->backs_up && backup_verdict(&m->backup, &m->from));
 	}
 	demo_stop(&m->from);
 	return failed ? EXIT_BAD : verdict(m);
