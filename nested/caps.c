@@ -55,7 +55,10 @@
 	 VMX_EPT_INVEPT_BIT | VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT | \
 	 VMX_EPT_AD_BIT)
 
-#define BASIC_DUAL_MONITOR BIT_ULL(49)
+/* IA32_VMX_BASIC (SDM 3D A.1); some of it asm/vmx.h has names for, by the kernel's version. */
+#define BASIC_VMCS_SIZE(bytes) ((u64)(bytes) << 32)
+#define BASIC_DUAL_MONITOR     BIT_ULL(49)
+#define BASIC_MEM_TYPE_WB      (6ull << 50)
 
 /* A capability MSR of controls: @must is 1, @may can be. */
 static u64 word(u32 must, u32 may)
@@ -97,9 +100,8 @@ struct nested_caps nested_caps_offer(const struct nested_caps *host,
 				     const struct nested_means *means)
 {
 	return (struct nested_caps){
-		.basic = VMCS12_REVISION | (u64)VMCS12_SIZE << VMX_BASIC_VMCS_SIZE_SHIFT |
-			 VMX_BASIC_MEM_TYPE_WB << VMX_BASIC_MEM_TYPE_SHIFT | VMX_BASIC_TRUE_CTLS |
-			 (host->basic & VMX_BASIC_INOUT),
+		.basic = VMCS12_REVISION | BASIC_VMCS_SIZE(VMCS12_SIZE) | BASIC_MEM_TYPE_WB |
+			 VMX_BASIC_TRUE_CTLS | (host->basic & VMX_BASIC_INOUT),
 		.pinbased = word(PIN_BASED_ALWAYSON_WITHOUT_TRUE_MSR,
 				 PINBASED & may_be_set(host->pinbased)),
 		.procbased = word(CPU_BASED_ALWAYSON_WITHOUT_TRUE_MSR & ~PROCBASED_FREE,

@@ -83,9 +83,6 @@
 #define MSR_TSC_AUX		   0xc0000103
 
 /* IA32_VMX_BASIC */
-#define VMX_BASIC_VMCS_SIZE_SHIFT 32
-#define VMX_BASIC_MEM_TYPE_SHIFT  50
-#define VMX_BASIC_MEM_TYPE_WB	  6ull
 #define VMX_BASIC_INOUT		  (1ull << 54)
 #define VMX_BASIC_TRUE_CTLS	  (1ull << 55)
 
