@@ -179,6 +179,21 @@ static bool handle_exit(struct world *w, struct vcpu *v, unsigned int e,
 	return ret == FAULT_FIXED;
 }
 
+static void on_walk(struct fake_cpu *cpu, gfn_t gfn);
+
+/* Made when it is needed: it is large. */
+static struct fake_cpu *cpu_of(struct world *w, struct vcpu *v, unsigned int e)
+{
+	if (!v->l2[e]) {
+		v->l2[e] = malloc(sizeof(*v->l2[e]));
+		if (!v->l2[e])
+			env_die("the machine itself is out of memory");
+		cpu_init(v->l2[e], &w->mmu);
+		v->l2[e]->on_walk = on_walk;
+	}
+	return v->l2[e];
+}
+
 /* The vCPU's shadow is that of EPT @e.  False: no memory. */
 static bool use_ept(struct world *w, struct vcpu *v, unsigned int e)
 {
@@ -193,7 +208,7 @@ static bool use_ept(struct world *w, struct vcpu *v, unsigned int e)
 	if (ret && !(ret == -ENOMEM && w->injected))
 		world_fail(w, 13, "a shadow cannot be had: %d", ret);
 	if (!ret)
-		v->l2[e].root = v->shadow.shadow->root;
+		cpu_of(w, v, e)->root = v->shadow.shadow->root;
 	v->busy = false;
 	return !ret;
 }
@@ -215,7 +230,7 @@ static void access_at(struct world *w, struct vcpu *v, unsigned int e, const str
 
 		if (w->ring && ring_is_soft_full(&v->ring))
 			return;
-		if (cpu_access(&v->l2[e], gfn, access, &done.hfn) == CPU_DONE) {
+		if (cpu_access(v->l2[e], gfn, access, &done.hfn) == CPU_DONE) {
 			check_access(w, e, at, &done);
 			return;
 		}
@@ -256,10 +271,10 @@ void l2_race(struct world *w, struct vcpu *v)
 	unsigned int e = pick_ept(w);
 
 	/* By its root as it was last: who frees it flushes first. */
-	if (!w->nested || !v->shadow.shadow || v->l2[e].root != v->shadow.shadow->root)
+	if (!v->l2[e] || !v->shadow.shadow || v->l2[e]->root != v->shadow.shadow->root)
 		return;
 	v->busy = true;
-	if (cpu_access(&v->l2[e], l2_gfn(at.i, at.offset), done.access, &done.hfn) == CPU_DONE) {
+	if (cpu_access(v->l2[e], l2_gfn(at.i, at.offset), done.access, &done.hfn) == CPU_DONE) {
 		check_access(w, e, &at, &done);
 		w->stats.l2_races++;
 	}
@@ -418,17 +433,14 @@ void l2_init(struct world *w)
 
 		/* The last two are one table, with A/D flags and without. */
 		ept->eptp = (u64)min(e, NR_EPTS - 2u) << PAGE_SHIFT | (e % 2 ? EPTP_AD : 0);
+		/* What is there is picked when L2 comes to it. */
 		for (i = 0; i < L2_ENTRIES; i++)
-			ept->entry[i] = pick_entry(w, i);
+			ept->entry[i].gfn = L2_BASE;
 	}
 	for (i = 0; i < NR_VCPUS; i++) {
 		struct vcpu *v = &w->vcpu[i];
 
 		shadow_vcpu_init(&v->shadow, &w->mmu, &v->tables, w->ring ? &v->ring : NULL);
-		for (e = 0; w->nested && e < NR_EPTS; e++) {
-			cpu_init(&v->l2[e], &w->mmu);
-			v->l2[e].on_walk = on_walk;
-		}
 	}
 }
 
@@ -438,8 +450,11 @@ void l2_exit(struct world *w)
 
 	for (i = 0; i < NR_VCPUS; i++) {
 		shadow_vcpu_exit(&w->vcpu[i].shadow);
-		for (e = 0; w->nested && e < NR_EPTS; e++)
-			w->stats.l2_large += w->vcpu[i].l2[e].large_walks;
+		for (e = 0; e < NR_EPTS; e++) {
+			if (w->vcpu[i].l2[e])
+				w->stats.l2_large += w->vcpu[i].l2[e]->large_walks;
+			free(w->vcpu[i].l2[e]);
+		}
 	}
 }
 
@@ -447,6 +462,7 @@ void l2_flush(struct world *w, struct vcpu *v)
 {
 	unsigned int e;
 
-	for (e = 0; w->nested && e < NR_EPTS; e++)
-		cpu_flush(&v->l2[e]);
+	for (e = 0; e < NR_EPTS; e++)
+		if (v->l2[e])
+			cpu_flush(v->l2[e]);
 }

@@ -101,7 +101,7 @@ struct l2_done {
 
 struct vcpu {
 	struct fake_cpu cpu;
-	struct fake_cpu l2[NR_EPTS]; /* the same CPU in L2: translations by each EPT */
+	struct fake_cpu *l2[NR_EPTS]; /* the same CPU in L2: translations by each EPT; or NULL */
 	struct shadow_vcpu shadow;
 	struct ring ring;
 	struct table_cache tables;
