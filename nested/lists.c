@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The lists of MSRs that VM entry and exit load and store (SDM 3C 25.7.2, 27.4,
- * 28.4).  Every entry is read once, and goes the way of RDMSR and WRMSR.
+ * 28.4).  Every entry is read once, and goes the way of RDMSR and WRMSR, through
+ * the owner's filter, too.
  */
 #include "nested/check.h"
 #include "nested/nested.h"
@@ -26,6 +27,7 @@ u32 load_msr_list(struct vcpu *vcpu, gpa_t list, u32 count)
 		if (i >= list_max(vcpu) ||
 		    guest_read(vcpu, list + i * sizeof(entry), &entry, sizeof(entry)) ||
 		    !check_may_load_msr(entry.index) ||
+		    vm_filters_msr(vcpu->vm, entry.index, KVM_MSR_FILTER_WRITE) ||
 		    vmx_set_msr(vcpu, entry.index, entry.value, false))
 			return i + 1;
 		cond_resched();
@@ -44,7 +46,9 @@ int store_msr_list(struct vcpu *vcpu, gpa_t list, u32 count)
 		gpa_t gpa = list + i * sizeof(entry);
 
 		if (i >= list_max(vcpu) || guest_read(vcpu, gpa, &entry, at) ||
-		    !check_may_store_msr(entry.index) || vmx_get_msr(vcpu, entry.index, &value) ||
+		    !check_may_store_msr(entry.index) ||
+		    vm_filters_msr(vcpu->vm, entry.index, KVM_MSR_FILTER_READ) ||
+		    vmx_get_msr(vcpu, entry.index, &value) ||
 		    guest_write(vcpu, gpa + at, &value, sizeof(value)))
 			return -EINVAL;
 		cond_resched();

@@ -73,7 +73,7 @@ void vcpu_cpuid_changed(struct vcpu *vcpu)
 	vmcs_set_secondary(vmx, allowed & SECONDARY_EXEC_ENABLE_INVPCID, invpcid);
 	/* What the guest owns of CR4 follows CPUID too; its own bits were read by the old mask. */
 	cr4 = (vmread(GUEST_CR4) & ~vmread(CR4_GUEST_HOST_MASK)) |
-	      (vmread(CR4_READ_SHADOW) & vmread(CR4_GUEST_HOST_MASK));
+	      (vmx->cr4_shadow & vmread(CR4_GUEST_HOST_MASK));
 	vmx_put_cr4(vcpu, cr4);
 	vcpu_put(vcpu);
 }

@@ -89,10 +89,13 @@ void halt_take_startup(struct vcpu *vcpu)
 	halt_set_state(vcpu, KVM_MP_STATE_RUNNABLE);
 }
 
-static bool leaves_halted_l2(const struct vcpu *vcpu)
+/* INIT makes L2 exit, and so does what wakes it from HLT and is L1's. */
+static bool leaves_l2(const struct vcpu *vcpu)
 {
-	return vmx_in_l2(vcpu->vmx) && vcpu->mp_state == KVM_MP_STATE_HALTED &&
-	       !vcpu->vmx->event.info && nested_ops->exit_is_due(vcpu);
+	if (!vmx_in_l2(vcpu->vmx) || vcpu->vmx->event.info)
+		return false;
+	return (vcpu->mp_state == KVM_MP_STATE_HALTED || READ_ONCE(vcpu->startup)) &&
+	       nested_ops->exit_is_due(vcpu);
 }
 
 int halt_settle(struct vcpu *vcpu)
@@ -101,8 +104,8 @@ int halt_settle(struct vcpu *vcpu)
 
 	for (;;) {
 		halt_take_startup(vcpu);
-		/* An exit to L1 tells it that L2 is halted. */
-		if (leaves_halted_l2(vcpu)) {
+		/* That exit tells L1 whether L2 was halted. */
+		if (leaves_l2(vcpu)) {
 			vcpu_request(vcpu, VCPU_REQ_NESTED);
 			return 0;
 		}

@@ -343,6 +343,33 @@ TEST(msr_cpuid_faulting)
 	CHECK_EQ(msr_set(&model, &cpuid, MSR_IA32_FEAT_CTL, 0, false), -EINVAL);
 }
 
+/* Where the guest has VMX, firmware has left the lock to the system. */
+TEST(feature_control)
+{
+	static const struct kvm_cpuid_entry2 with_vmx[] = {
+		{ .function = 0, .eax = 1 },
+		{ .function = 1, .ecx = CPUID_1_ECX_VMX },
+	};
+	const u64 vmx = FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+	struct cpuid_features without = host;
+	struct cpuid_model cpuid = {};
+	struct msr_model model;
+
+	host.ecx_1 |= CPUID_1_ECX_VMX;
+	CHECK(!cpuid_set(&cpuid, with_vmx, ARRAY_SIZE(with_vmx)));
+	CHECK(cpuid.cr4_guest_bits & X86_CR4_VMXE);
+	msr_reset(&model, true);
+	CHECK_EQ(model.feature_control, 0);
+	CHECK(!msr_set(&model, &cpuid, MSR_IA32_FEAT_CTL, vmx, false));
+	CHECK_EQ(msr_set(&model, &cpuid, MSR_IA32_FEAT_CTL, vmx | 2, false), -EINVAL);
+	CHECK(!msr_set(&model, &cpuid, MSR_IA32_FEAT_CTL, vmx | FEAT_CTL_LOCKED, false));
+	CHECK_EQ(msr_set(&model, &cpuid, MSR_IA32_FEAT_CTL, vmx, false), -EINVAL);
+	cpuid_free(&cpuid);
+	host = without;
+	msr_reset(&model, true);
+	CHECK_EQ(model.feature_control, FEAT_CTL_LOCKED);
+}
+
 TEST(msr_filter)
 {
 	unsigned long low[2] = { ~0ul ^ 1ul << 10, ~0ul }, high[1] = { 0 };
