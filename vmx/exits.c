@@ -5,6 +5,7 @@
  */
 #include <asm/cpu.h>
 
+#include "vmx/exits.h"
 #include "vmx/insn_end.h"
 
 void skip_insn(struct vcpu *vcpu)
@@ -124,14 +125,15 @@ static int exit_vmx_insn(struct vcpu *vcpu)
 
 int exit_dispatch(struct vcpu *vcpu)
 {
-	u32 reason = vcpu->vmx->exit_reason;
-	int action;
+	int action = vmx_in_l2(vcpu->vmx) ? nested_ops->exit(vcpu) : NESTED_L0;
 
-	if (vmx_in_l2(vcpu->vmx)) {
-		action = nested_ops->exit(vcpu);
-		if (action != NESTED_L0)
-			return action;
-	}
+	return action == NESTED_L0 ? exit_handle(vcpu) : action;
+}
+
+int exit_handle(struct vcpu *vcpu)
+{
+	u32 reason = vcpu->vmx->exit_reason;
+
 	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		return exit_entry_failed(vcpu);
 	switch (reason) {

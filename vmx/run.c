@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "vmx/enter.h"
+#include "vmx/exits.h"
 #include "vmx/stall.h"
 #include "vmx/trace.h"
 #include "vmx/vmx.h"
@@ -124,8 +125,6 @@ static int enter_once(struct vcpu *vcpu)
 	struct vmcs *vmcs = vmx->vmcs;
 	int refused;
 
-	if (vmx_in_l2(vmx))
-		nested_ops->before_entry(vcpu);
 	if (unlikely(vmx->event.info))
 		event_inject(vcpu);
 	context_tracking_guest_enter();
@@ -145,11 +144,11 @@ static int enter_once(struct vcpu *vcpu)
 	if (vmcs->pml_armed)
 		pml_collect(vcpu);
 	stats_count_exit(&vcpu->stats, vmx->exit_reason);
-	/* What is L1's to have may sleep. */
-	if (vmx_in_l2(vmx))
+	/* What is L1's to have may sleep: a burst of L2's is one entry. */
+	if (unlikely(vmcs != &vmx->vmcs01))
 		return EXIT_SLOW;
 	if (exit_is_quick(vmx->exit_reason))
-		return exit_dispatch(vcpu);
+		return exit_handle(vcpu);
 	if (vmx->exit_reason == EXIT_REASON_EPT_VIOLATION && exit_ept_restore(vcpu))
 		return ENTER_AGAIN;
 	return EXIT_SLOW;
@@ -212,6 +211,8 @@ static int burst_irqs_off(struct vcpu *vcpu)
 	if (take_requests(vcpu)) {
 		if (unlikely(stall_lasts(vcpu)))
 			stall_end(vcpu);
+		if (vmx_in_l2(vmx))
+			nested_ops->before_entry(vcpu);
 		action = enter_until_slow(vcpu);
 	}
 	/* The log is drained before anybody may see us outside; pairs with tlb.c's acquire. */
