@@ -3,6 +3,7 @@
 import dataclasses
 
 TOLERANCE = 0.03    # of a row's recorded figure
+NOISE = 0.01        # where no more than kvm_intel's is wanted, for both are measured
 
 # What is measured with the CPU's dirty log, and what where pages are write-protected.
 LOG, PROTECT = 'log', 'protect'
@@ -21,6 +22,13 @@ ROWS = (
     ('clear_log', LOG, 'clear_log', 'CLEAR_DIRTY_LOG, a dirty page', 8),
     ('reset_ring', LOG, 'reset_ring', 'RESET_DIRTY_RINGS, an entry', 8),
     ('get_log_manual', LOG, 'get_log_manual', 'GET_DIRTY_LOG, manual protect, 1 of 4096 dirty', None),
+    ('get_sparse', LOG, 'get_sparse', 'GET_DIRTY_LOG, 1% of 1 GiB dirty, a dirty page', 5),
+    ('get_small', LOG, 'get_small', 'GET_DIRTY_LOG, 10 pages of 64 MiB dirty', None),
+    ('get_large', LOG, 'get_large', 'GET_DIRTY_LOG, 10 pages of 64 GiB dirty', None),
+    ('enable_thp', LOG, 'enable_thp', 'enabling logging, 64 MiB of 2M pages, per 4K', 2),
+    ('populate_thp', LOG, 'populate_thp', '64 MiB populated with 2M pages, per 4K', 1),
+    ('aged', PROTECT, 'aged', 'access after ageing, 4 MiB, a page', 2),
+    ('table_kib', LOG, 'table_kib', 'page tables of 1 GiB mapped by 4K, KiB', 1),
     ('harvest', LOG, 'harvest', 'harvest in userspace, an entry', None),
     ('out_of_order', LOG, 'out_of_order', 'entries out of the order of the writes', None),
 )
@@ -47,7 +55,9 @@ class Row:
     @property
     def met(self):
         """Whether the wanted share is reached; None where none is wanted."""
-        return self.vellum * self.wanted <= self.kvm_intel if self.wanted else None
+        if not self.wanted:
+            return None
+        return self.vellum * self.wanted <= self.kvm_intel * (1 + NOISE * (self.wanted == 1))
 
 
 def parse(lines):
@@ -84,10 +94,16 @@ def table(all_rows):
 def compare(all_rows, recorded):
     """Yields (row's name, verdict, sentence) for each row of the run and of the record.
 
-    The verdicts: same, better (by more than TOLERANCE), worse (the same), new, gone.
+    The verdicts: same, better (by more than TOLERANCE), worse (the same), missed (more than
+    the share of kvm_intel's that is wanted), new, gone.
     """
     measured = {r.name: r.vellum for r in all_rows}
+    missed = {r.name: r for r in all_rows if r.met is False}
     for name, now in measured.items():
+        if name in missed:
+            r = missed[name]
+            yield name, 'missed', f'{now:.2f} ticks, more than 1/{r.wanted} of {r.kvm_intel:.2f}'
+            continue
         if name not in recorded:
             yield name, 'new', f'{now:.2f} ticks, no record of it'
             continue

@@ -9,10 +9,7 @@
  */
 #include <kselftest_harness.h>
 #include <errno.h>
-#include <linux/io_uring.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "../../tools/lib/stats.h"
@@ -46,20 +43,6 @@ FIXTURE_VARIANT_ADD(access, ring)
 	.ring_entries = RING_ENTRIES,
 };
 
-/* A descriptor that holds the pages pinned, or negative. */
-static int pin_pages(void *host, size_t bytes)
-{
-	const struct iovec range = { host, bytes };
-	struct io_uring_params params = { };
-	int fd = syscall(__NR_io_uring_setup, 1, &params);
-
-	if (fd >= 0 && syscall(__NR_io_uring_register, fd, IORING_REGISTER_BUFFERS, &range, 1)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 FIXTURE_SETUP(access)
 {
 	struct bench_config config = { .vcpus = 1, .ring_entries = variant->ring_entries,
@@ -76,7 +59,7 @@ FIXTURE_SETUP(access)
 	ASSERT_EQ(0, stats_open(&self->stats, self->bench.vcpu[0].fd));
 	BENCH_LOAD(&self->bench, writer);
 	ASSERT_EQ(0, bench_start(&self->bench, 0));
-	self->pin = pin_pages(self->host, BYTES);
+	self->pin = life_pin(self->host, BYTES);
 	ASSERT_LE(0, self->pin);
 	self->soft = !bench_module_param("ept_ad");
 	for (i = 0; i < PAGES; i++)

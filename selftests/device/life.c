@@ -3,11 +3,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "../../tools/lib/page.h"
@@ -367,4 +370,17 @@ void life_group_leave(void)
 {
 	life_tell(CGROUP "/cgroup.procs", "0");
 	rmdir(LIFE_GROUP);
+}
+
+int life_pin(void *host, size_t bytes)
+{
+	const struct iovec range = { host, bytes };
+	struct io_uring_params params = { };
+	int fd = syscall(__NR_io_uring_setup, 1, &params);
+
+	if (fd >= 0 && syscall(__NR_io_uring_register, fd, IORING_REGISTER_BUFFERS, &range, 1)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
 }

@@ -97,6 +97,9 @@ bool life_have_swap(void);
 int life_tell(const char *path, const char *text);
 long life_ask(const char *path);
 
+/* A descriptor that holds the pages pinned, as by somebody's DMA, or negative. */
+int life_pin(void *host, size_t bytes);
+
 /* A memory cgroup for the test to enter (cgroup.procs); false: this kernel has none. */
 #define LIFE_GROUP	"/tmp/cgroup/guest"
 bool life_group_make(void);
