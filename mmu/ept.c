@@ -74,6 +74,15 @@ gfn_t ept_hole_end(struct mmu *mmu, gfn_t gfn)
 	return level == 1 || READ_ONCE(*entryp) ? gfn : (gfn | (EPT_LEVEL_PAGES(level) - 1)) + 1;
 }
 
+/* By single writes: whoever finds the table later reads it without a lock. */
+static void clear_table(u64 *table)
+{
+	unsigned int i;
+
+	for (i = 0; i < EPT_TABLE_ENTRIES; i++)
+		WRITE_ONCE(table[i], 0);
+}
+
 /* The last table of @cache takes the place of large leaf *@entryp. */
 static u64 *child_by_split(struct mmu *mmu, u64 *entryp, int level, struct table_cache *cache)
 {
@@ -84,7 +93,7 @@ static u64 *child_by_split(struct mmu *mmu, u64 *entryp, int level, struct table
 		cache->splits++;
 		return table;
 	}
-	memset(table, 0, PAGE_SIZE);
+	clear_table(table);
 	return child_table(READ_ONCE(*entryp));
 }
 
@@ -198,11 +207,21 @@ enum ept_restored restore_leaf(u64 *sptep, bool write, bool fetch)
 	return (new & ~old) & EPT_W ? EPT_RESTORED_WRITE : EPT_RESTORED;
 }
 
-enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch)
+/* Where @gfn has no leaf table. */
+static noinline enum ept_restored restore_large(struct mmu *mmu, gfn_t gfn, bool write, bool fetch)
+{
+	u64 *sptep = large_leaf(mmu, gfn);
+
+	return sptep ? restore_leaf(sptep, write, fetch) : EPT_NOT_RESTORED;
+}
+
+enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch, bool logged)
 {
 	u64 *table = leaf_table(mmu, gfn);
 
-	return table ? restore_leaf(&table[index_at(gfn, 1)], write, fetch) : EPT_NOT_RESTORED;
+	if (likely(table))
+		return restore_leaf(&table[index_at(gfn, 1)], write, fetch);
+	return write && logged ? EPT_NOT_RESTORED : restore_large(mmu, gfn, write, fetch);
 }
 
 /* What @old, the leaf of @n pages from @gfn on, knew of writes and the bitmap does not. */

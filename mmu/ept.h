@@ -96,10 +96,11 @@ enum ept_restored {
 
 /*
  * Gives back, by one cmpxchg, what logging or access tracking took from the
- * leaf of @gfn; what the host or the slot forbids, it does not.  In a burst, in
- * which every flush waits for this CPU (vmx/tlb.c), or with the lock held.
+ * leaf of @gfn; what the host or the slot forbids, it does not, nor a write to a
+ * large leaf of a slot that is @logged: that splits it.  In a burst, in which
+ * every flush waits for this CPU (vmx/tlb.c), or with the lock held.
  */
-enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch);
+enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch, bool logged);
 
 /*
  * Takes every leaf in [start, end) away, large ones that reach beyond it whole.

@@ -69,11 +69,12 @@ struct slot *fixture_slot(struct fixture *f, u32 id, gfn_t base, u64 npages, uns
 	return slot;
 }
 
-struct slot *fixture_relog(struct fixture *f, struct slot *old, bool set)
+/* What stands in the place of @old, with other flags. */
+static struct slot *change_flags(struct fixture *f, struct slot *old, u32 flags, bool set)
 {
 	const struct kvm_userspace_memory_region region = {
 		.slot = old->id,
-		.flags = old->flags | KVM_MEM_LOG_DIRTY_PAGES,
+		.flags = flags,
 		.guest_phys_addr = old->base << PAGE_SHIFT,
 		.memory_size = old->npages << PAGE_SHIFT,
 		.userspace_addr = old->hva,
@@ -81,11 +82,22 @@ struct slot *fixture_relog(struct fixture *f, struct slot *old, bool set)
 	struct slot *slot = slot_alloc(&region);
 	struct slots *slots = slots_change(fixture_slots(f), old, slot);
 
-	if (!slot || !slots || pageset_init(&slot->dirty, slot->npages, set))
-		env_die("fixture_relog: no memory");
+	if (!slot || !slots ||
+	    ((flags & KVM_MEM_LOG_DIRTY_PAGES) && pageset_init(&slot->dirty, slot->npages, set)))
+		env_die("change_flags: no memory");
 	kvfree(host_publish(&f->host, slots));
 	slot_free(old);
 	return slot;
+}
+
+struct slot *fixture_relog(struct fixture *f, struct slot *old, bool set)
+{
+	return change_flags(f, old, old->flags | KVM_MEM_LOG_DIRTY_PAGES, set);
+}
+
+struct slot *fixture_unlog(struct fixture *f, struct slot *old)
+{
+	return change_flags(f, old, old->flags & ~KVM_MEM_LOG_DIRTY_PAGES, false);
 }
 
 int fixture_fault(struct fixture *f, gfn_t gfn, enum cpu_access access)

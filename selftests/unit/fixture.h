@@ -33,6 +33,8 @@ struct slot *fixture_slot(struct fixture *f, u32 id, gfn_t base, u64 npages, uns
 			  u32 flags);
 /* @old is logged from now on, all its pages dirty or none: what stands in its place. */
 struct slot *fixture_relog(struct fixture *f, struct slot *old, bool set);
+/* And logged no longer. */
+struct slot *fixture_unlog(struct fixture *f, struct slot *old);
 int fixture_fault(struct fixture *f, gfn_t gfn, enum cpu_access access);
 /* Accesses until it is done: drains the log at each exit.  False: MMIO or an error. */
 bool fixture_touch(struct fixture *f, gfn_t gfn, enum cpu_access access);

@@ -564,3 +564,66 @@ TEST(a_race_with_a_neighbour_is_seen)
 	CHECK_EQ(nr_leaves(&f, 2), 1);
 	fixture_exit(&f);
 }
+
+static bool restore(struct fixture *f, gfn_t gfn, enum cpu_access access)
+{
+	struct fault fault = {
+		.gpa = gfn << PAGE_SHIFT,
+		.write = access == CPU_WRITE,
+		.fetch = access == CPU_FETCH,
+	};
+
+	return mmu_restore(&f->mmu, fixture_slots(f), &fault, NULL);
+}
+
+/* What ageing took from a large leaf comes back without the lock, a permission at a time. */
+TEST(an_aged_large_leaf_is_restored)
+{
+	struct fixture f;
+	hfn_t hfn;
+
+	begin(&f, FIX_SOFT, true);
+	f.mmu.caps.large_nx = true;
+	fixture_slot(&f, 0, BASE, BLOCK, 0, 0);
+	CHECK(fixture_touch(&f, BASE + 3, CPU_WRITE));
+	CHECK(!restore(&f, BASE + 3, CPU_FETCH));
+	CHECK(host_notify_young(9, 1, true));
+	cpu_flush(&f.cpu);
+	CHECK_EQ(cpu_access(&f.cpu, BASE + 4, CPU_READ, &hfn), CPU_VIOLATION);
+	CHECK(restore(&f, BASE + 4, CPU_READ));
+	CHECK_EQ(cpu_access(&f.cpu, BASE + 5, CPU_READ, &hfn), CPU_DONE);
+	CHECK_EQ(cpu_access(&f.cpu, BASE + 6, CPU_WRITE, &hfn), CPU_VIOLATION);
+	CHECK(!restore(&f, BASE + 6, CPU_FETCH));
+	CHECK(restore(&f, BASE + 6, CPU_WRITE));
+	CHECK_EQ(cpu_access(&f.cpu, BASE + 6, CPU_WRITE, &hfn), CPU_DONE);
+	CHECK_EQ(nr_leaves(&f, 2), 1);
+	CHECK(host_notify_young(0, 1, false));
+	fixture_exit(&f);
+}
+
+/* Invariant 11: a write to a large leaf that is logged splits it; when nobody logs it any more
+ * the write is given back to the leaf as it stands.
+ */
+TEST(a_protected_large_leaf_is_restored_when_nobody_logs)
+{
+	FOR_EACH_MODE(mode) {
+		struct fixture f;
+		struct slot *slot;
+		hfn_t hfn;
+
+		begin(&f, mode, false);
+		slot = fixture_slot(&f, 0, BASE, BLOCK, 0, 0);
+		CHECK(fixture_touch(&f, BASE + 3, CPU_WRITE));
+		slot = start_logging(&f, slot, false);
+		CHECK_EQ(nr_leaves(&f, 2), 1);
+		CHECK_EQ(cpu_access(&f.cpu, BASE + 7, CPU_WRITE, &hfn), CPU_VIOLATION);
+		CHECK(!restore(&f, BASE + 7, CPU_WRITE));
+		CHECK(restore(&f, BASE + 7, CPU_READ));
+		CHECK_EQ(cpu_access(&f.cpu, BASE + 7, CPU_WRITE, &hfn), CPU_VIOLATION);
+		fixture_unlog(&f, slot);
+		CHECK(restore(&f, BASE + 7, CPU_WRITE));
+		CHECK_EQ(cpu_access(&f.cpu, BASE + 7, CPU_WRITE, &hfn), CPU_DONE);
+		CHECK_EQ(nr_leaves(&f, 2), 1);
+		fixture_exit(&f);
+	}
+}

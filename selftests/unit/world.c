@@ -102,6 +102,7 @@ static bool try_restore(struct world *w, struct vcpu *v, struct fault *fault)
 	if (restored && fault->kind != FAULT_RESTORED)
 		world_fail(w, 10, "restored, and fault kind %d", fault->kind);
 	w->stats.restored += restored;
+	w->stats.restored_large += restored && ept_level(&w->mmu, fault->gpa >> PAGE_SHIFT) > 1;
 	return restored;
 }
 

@@ -121,7 +121,7 @@ struct world_stats {
 	u64 gets, clears, resets, reported, given_back, invalidations, aged, copied;
 	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races,
 		overtaken, takes, settled, trackers, marked, large, splits,
-		host_splits, collapses;
+		host_splits, collapses, restored_large;
 	u64 l2_reads, l2_writes, l2_faults, l2_restored, l2_races, l2_large, l1_changes, invepts;
 };
 
