@@ -144,7 +144,7 @@ bool l1_has_ept(const struct vcpu *vcpu);
 /* L2 is about to be entered, with the EPT that vmcs12 names: 0 or -ENOMEM. */
 int ept_prepare(struct vcpu *vcpu);
 void ept_write02(struct vcpu *vcpu);	     /* after that, vmcs02 loaded */
-int nested_ept_violation(struct vcpu *vcpu); /* as exit_dispatch() */
+int nested_ept_violation(struct vcpu *vcpu); /* as exit_handle() */
 /* Of L2's physical address, L1's: 0, -EAGAIN, -EOPNOTSUPP. */
 int nested_translate(struct vcpu *vcpu, gpa_t *gpa, u32 access);
 void nested_invept(struct vcpu *vcpu, u64 eptp); /* or SHADOW_ALL */

@@ -123,13 +123,6 @@ static int exit_vmx_insn(struct vcpu *vcpu)
 	return nested_ops ? nested_ops->insn(vcpu) : exit_undefined(vcpu);
 }
 
-int exit_dispatch(struct vcpu *vcpu)
-{
-	int action = vmx_in_l2(vcpu->vmx) ? nested_ops->exit(vcpu) : NESTED_L0;
-
-	return action == NESTED_L0 ? exit_handle(vcpu) : action;
-}
-
 int exit_handle(struct vcpu *vcpu)
 {
 	u32 reason = vcpu->vmx->exit_reason;

@@ -7,7 +7,10 @@
 
 struct vcpu;
 
-/* exit_dispatch() for an exit that is known not to be L2's. */
+/*
+ * An exit that is L0's: not L2's, or one that L1 does not want.  Between load and
+ * put; see run.c for who calls it with interrupts off.  An enum exit_action or -errno.
+ */
 int exit_handle(struct vcpu *vcpu);
 
 #endif

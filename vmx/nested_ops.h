@@ -21,9 +21,9 @@ struct nested_ops {
 	int (*create)(struct vcpu *vcpu);
 	void (*destroy)(struct vcpu *vcpu);
 
-	/* The guest executed a VMX instruction outside L2.  As exit_dispatch(). */
+	/* The guest executed a VMX instruction outside L2.  As exit_handle(). */
 	int (*insn)(struct vcpu *vcpu);
-	/* L2 exited: NESTED_L0, or as exit_dispatch(). */
+	/* L2 exited: NESTED_L0, or as exit_handle(). */
 	int (*exit)(struct vcpu *vcpu);
 
 	/* Does L1 take this exception of L2's?  No sleep. */
@@ -33,9 +33,9 @@ struct nested_ops {
 	 * on or off.  settle() then does it.
 	 */
 	bool (*exit_is_due)(const struct vcpu *vcpu);
-	/* L2 runs, and VCPU_REQ_NESTED was taken.  As exit_dispatch().  May sleep. */
+	/* L2 runs, and VCPU_REQ_NESTED was taken.  As exit_handle().  May sleep. */
 	int (*settle)(struct vcpu *vcpu);
-	/* L2 met a triple fault.  As exit_dispatch().  May sleep. */
+	/* L2 met a triple fault.  As exit_handle().  May sleep. */
 	int (*triple_fault)(struct vcpu *vcpu);
 	/* Just before L2 is entered, interrupts off. */
 	void (*before_entry)(struct vcpu *vcpu);

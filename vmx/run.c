@@ -279,6 +279,17 @@ static int before_burst(struct vcpu *vcpu)
 	return 0;
 }
 
+/* Between load and put. */
+static int exit_dispatch(struct vcpu *vcpu)
+{
+	int action;
+
+	if (likely(!vmx_in_l2(vcpu->vmx)))
+		return exit_handle(vcpu);
+	action = nested_ops->exit(vcpu);
+	return action == NESTED_L0 ? exit_handle(vcpu) : action;
+}
+
 static int run_burst(struct vcpu *vcpu)
 {
 	int action;

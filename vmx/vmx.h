@@ -280,8 +280,7 @@ static inline void mitigate_after_burst(void)
 #endif
 }
 
-/* exits.c: between load and put; see run.c for who calls it with interrupts off. */
-int exit_dispatch(struct vcpu *vcpu);
+/* exits.c */
 /* Does this exit need no sleep and no lock, so that it is handled with interrupts off? */
 static inline bool exit_is_quick(u32 reason)
 {
