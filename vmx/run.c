@@ -257,6 +257,8 @@ static int take_slow_requests(struct vcpu *vcpu)
 /* 0: everything that had to be done is done.  Else an enum exit_action or -errno. */
 static int before_burst(struct vcpu *vcpu)
 {
+	int ret = 0;
+
 	if (READ_ONCE(vcpu->vm->dead))
 		return -EIO;
 	if (ring_is_soft_full(&vcpu->ring)) {
@@ -274,9 +276,11 @@ static int before_burst(struct vcpu *vcpu)
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		return -EINTR;
 	}
-	if (unlikely(READ_ONCE(vcpu->pending) & VCPU_REQ_SLOW))
-		return take_slow_requests(vcpu);
-	return 0;
+	if (unlikely(READ_ONCE(vcpu->pending) & VCPU_REQ_SLOW)) {
+		ret = take_slow_requests(vcpu);
+		vcpu_tell_ring(vcpu);
+	}
+	return ret;
 }
 
 /* Between load and put. */
@@ -318,11 +322,14 @@ static int run_burst(struct vcpu *vcpu)
 static int complete_io(struct vcpu *vcpu)
 {
 	struct io_pending pending = vcpu->vmx->io;
+	int ret;
 
 	if (!pending.complete)
 		return ENTER_AGAIN;
 	vcpu->vmx->io.complete = NULL;
-	return pending.complete(vcpu);
+	ret = pending.complete(vcpu);
+	vcpu_tell_ring(vcpu);
+	return ret;
 }
 
 /* What every exit tells. */
@@ -368,17 +375,19 @@ int vcpu_run(struct vcpu *vcpu)
 	if (action == ENTER_AGAIN && compat_immediate_exit(vcpu->run))
 		action = -EINTR;
 	while (action == ENTER_AGAIN) {
-		vcpu_tell_ring(vcpu);
 		action = before_burst(vcpu);
-		if (!action)
+		if (!action) {
 			action = run_burst(vcpu);
+			vcpu_tell_ring(vcpu);
+		}
 		if (action == ENTER_AGAIN)
 			cond_resched();
 	}
 
-	if (unlikely(vmx->steal.shown))
+	if (unlikely(vmx->steal.shown)) {
 		steal_end(vcpu);
-	vcpu_tell_ring(vcpu);
+		vcpu_tell_ring(vcpu);
+	}
 	stall_leave(vcpu);
 	tell_user(vcpu);
 	fpu_swap_kvm_fpstate(&vmx->fpu, false);

@@ -152,10 +152,11 @@ struct l1_wish {
 struct nested;
 
 struct vcpu_vmx {
-	struct vcpu *vcpu;
+	/* L1's comes first: whether it is the one in use is one comparison. */
+	struct vmcs vmcs01, vmcs02;
 	/* The one that is loaded when the vCPU is: L1's, or that of the L2 it runs. */
 	struct vmcs *vmcs;
-	struct vmcs vmcs01, vmcs02;
+	struct vcpu *vcpu;
 	struct list_head active; /* on.c */
 	struct preempt_notifier notifier;
 

@@ -8,6 +8,7 @@
  * it was.  Which of them an access went by is told from the page that it reached:
  * L1 invalidates before two of them could mean the same page of the host's.
  */
+#include "mmu/walk.h"
 #include "world.h"
 
 #define L2_BASE 0x40000000 /* GFN; 2M aligned */
@@ -411,12 +412,20 @@ static void map_memory(struct world *w, unsigned int e, const struct l2_place *a
 
 struct world *l2_world;
 
-/* A translation was made by a walk of @cpu's. */
+/*
+ * A translation was made by a walk of @cpu's.  A large leaf of a shadow may go for
+ * the sake of one of its pages, and nothing else knew that the others were accessed:
+ * that costs the host a page brought in again, and is not held against the MMU.
+ */
 static void on_walk(struct fake_cpu *cpu, gfn_t gfn)
 {
 	hfn_t hfn = cpu_cached(cpu, gfn);
 	unsigned int i;
+	int level;
 
+	walk_end_of(cpu->root, gfn, &level);
+	if (level > 1)
+		return;
 	for (i = 0; i < HOST_PAGES; i++)
 		if (fake_host.pte[i].present && fake_host.pte[i].hfn == hfn)
 			l2_world->accessed[i] = true;
