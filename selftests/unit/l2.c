@@ -313,8 +313,9 @@ void l1_invept(struct world *w, unsigned int e)
 	if (!w->nested)
 		return;
 	shadow_invept(&w->mmu, e < NR_EPTS ? w->ept[e].eptp : SHADOW_ALL, &batch);
-	world_discharge(w, &batch);
+	/* With the leaves goes what they knew; others age pages before the flush is over. */
 	memset(w->accessed, 0, sizeof(w->accessed));
+	world_discharge(w, &batch);
 	for (i = 0; i < NR_EPTS; i++)
 		if (e >= NR_EPTS || !((w->ept[i].eptp ^ w->ept[e].eptp) & EPT_ADDR_MASK))
 			forget(&w->ept[i]);

@@ -41,8 +41,8 @@ static void print_stats(const struct world_stats *s)
 	       s->slots_made, s->slots_gone, s->slots_moved, s->log_on, s->log_off);
 	printf("# %llu invalidations, %llu aged, %llu copied, %llu MMIO, %llu errors, %llu spins\n",
 	       s->invalidations, s->aged, s->copied, s->mmio, s->errors, s->spins);
-	printf("# %llu walks to large leaves, %llu restored, %llu split, %llu by the host\n", s->large,
-	       s->restored_large, s->splits, s->host_splits);
+	printf("# %llu walks to large leaves, %llu restored, %llu split, %llu by the host\n",
+	       s->large, s->restored_large, s->splits, s->host_splits);
 	printf("# %llu changes without memory, %llu races, %llu lost, %llu operations overtaken\n",
 	       s->enomem, s->races, s->lost_races, s->overtaken);
 	printf("# L2: %llu writes, %llu reads, %llu faults (%llu restored), %llu races, "

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two vCPUs, each of which runs an L2 now and then, a harvester, a tracker and an invalidator on real threads with the
- * real locks, under ThreadSanitizer.  Guest memory is a counter a page: at the end
- * no increment may be lost, neither to a page that the host took away nor from
+ * Two vCPUs, each of which runs an L2 now and then, a harvester, a tracker and an
+ * invalidator on real threads with the real locks, under ThreadSanitizer.  Guest
+ * memory is a counter a page: at the end no increment may be lost, neither to a page that the host took away nor from
  * what the harvester copied; and after each harvest by bitmap the copy holds
  * what memory held when the harvest began.
  */
@@ -546,7 +546,7 @@ static void run_mode(void)
 		harvest_rings();
 	take_view(true);
 	total = check_memory();
-	printf("# %llu writes, %llu of L2s, %u and %u bursts, %llu and %llu restored, %llu flushes\n",
+	printf("# %llu writes, %llu of L2s, %u and %u bursts, %llu, %llu restored, %llu flushes\n",
 	       total, vcpus[0].l2_writes + vcpus[1].l2_writes, vcpus[0].exits, vcpus[1].exits,
 	       vcpus[0].restored, vcpus[1].restored, tlb_gen);
 	CHECK(total >= ENOUGH);
