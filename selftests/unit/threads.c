@@ -2,9 +2,9 @@
 /*
  * Two vCPUs, each of which runs an L2 now and then, a harvester, a tracker and an
  * invalidator on real threads with the real locks, under ThreadSanitizer.  Guest
- * memory is a counter a page: at the end no increment may be lost, neither to a page that the host took away nor from
- * what the harvester copied; and after each harvest by bitmap the copy holds
- * what memory held when the harvest began.
+ * memory is a counter a page: at the end no increment may be lost, neither to a
+ * page that the host took away nor from what the harvester copied; and after each
+ * harvest by bitmap the copy holds what memory held when the harvest began.
  */
 #include <getopt.h>
 #include <sched.h>
