@@ -98,8 +98,6 @@ static u64 guest_efer(const struct vcpu *vcpu, const struct vmcs12 *v)
 	return vcpu->vmx->efer & ~(v->guest_cr0 & X86_CR0_PG ? both : EFER_LMA);
 }
 
-#define CR0_KEPT ((u64)(X86_CR0_ET | X86_CR0_CD | X86_CR0_NW))
-
 /* L2 may not clear what VMX operation fixes to 1; unrestricted, PE and PG are its own. */
 static u64 cr0_must02(const struct nested *n)
 {

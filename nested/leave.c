@@ -94,9 +94,6 @@ static u64 host_efer(const struct vcpu *vcpu, const struct vmcs12 *v)
 								    vcpu->vmx->efer & ~both;
 }
 
-/* Bits of CR0 that no exit changes (SDM 3C 28.5.1), and no entry (27.3.2.1). */
-#define CR0_KEPT ((u64)(X86_CR0_ET | X86_CR0_CD | X86_CR0_NW))
-
 /* The CPU has one PAT: what the exit does not load is L2's.  0, or -EFAULT: no PDPTEs. */
 static int load_host_crs(struct vcpu *vcpu, const struct vmcs12 *v, u64 cr0_kept)
 {

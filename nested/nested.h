@@ -23,6 +23,9 @@
 /* The rate of the preemption timer that L1 has: one tick in 2^5 of its TSC, as KVM's. */
 #define TIMER_RATE 5
 
+/* Bits of CR0 that no entry changes (SDM 3C 27.3.2.1), and no exit (28.5.1). */
+#define CR0_KEPT ((u64)(X86_CR0_ET | X86_CR0_CD | X86_CR0_NW))
+
 /* What a vCPU begins with.  Set once. */
 extern struct nested_caps nested_offer;
 
@@ -177,7 +180,7 @@ static inline struct vmcs12 *vmcs12_of(const struct vcpu *vcpu)
 	return vcpu->vmx->nested->vmcs12;
 }
 
-/* L1 gives its guest an EPT, and a VPID. */
+/* The secondary controls, as they count. */
 static inline u32 secondary12(const struct vmcs12 *v)
 {
 	return v->cpu_based_vm_exec_control & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS ?

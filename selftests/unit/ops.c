@@ -60,12 +60,26 @@ static void sweep(struct world *w, const struct oslot *os, struct vcpu *v, u64 n
 		vcpu_access(w, v, os->slot->base + (back ? n - 1 - i : i), CPU_WRITE);
 }
 
+/* All that @os is owed, by every way there is. */
+static void harvest_all(struct world *w, struct oslot *os)
+{
+	unsigned int i;
+
+	world_get(w, os);
+	if (w->manual)
+		world_clear(w, os);
+	if (!w->ring)
+		return;
+	for (i = 0; i < NR_VCPUS; i++)
+		world_collect(w, &w->vcpu[i], RING_SIZE);
+	world_reset(w);
+}
+
 /* Writes a run of pages; then all is harvested, and a run without faults fills a whole log. */
 static void op_sweep(struct world *w)
 {
 	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
 	struct vcpu *v = pick_vcpu(w);
-	unsigned int i;
 	u64 n;
 
 	if (!os)
@@ -74,13 +88,7 @@ static void op_sweep(struct world *w)
 	sweep(w, os, v, n);
 	if (!slot_is_logged(os->slot) || w->rnd(2))
 		return;
-	world_get(w, os);
-	if (w->manual)
-		world_clear(w, os);
-	for (i = 0; w->ring && i < NR_VCPUS; i++)
-		world_collect(w, &w->vcpu[i], RING_SIZE);
-	if (w->ring)
-		world_reset(w);
+	harvest_all(w, os);
 	sweep(w, os, v, n);
 }
 
@@ -490,19 +498,12 @@ static void op_l2_sweep(struct world *w)
 {
 	struct vcpu *v = pick_vcpu(w);
 	struct oslot *os = pick_logged(w);
-	unsigned int i;
 
 	world_trace(w, "L2 sweep", v - w->vcpu, 0, 0);
 	l2_sweep(w, v);
 	if (!os || !w->nested || w->rnd(2))
 		return;
-	world_get(w, os);
-	if (w->manual)
-		world_clear(w, os);
-	for (i = 0; w->ring && i < NR_VCPUS; i++)
-		world_collect(w, &w->vcpu[i], RING_SIZE);
-	if (w->ring)
-		world_reset(w);
+	harvest_all(w, os);
 	l2_sweep(w, v);
 }
 
