@@ -62,6 +62,12 @@ static inline bool mmu_scans_d(const struct mmu *mmu)
 	return mmu->kind == SPTE_AD && !mmu->caps.pml;
 }
 
+/* What the CPU is given for the tables below @root (SDM 3C 25.6.11). */
+static inline u64 mmu_eptp(const struct mmu *mmu, const u64 *root)
+{
+	return env_table_pa(root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0);
+}
+
 /* Memory that is mapped, in pages of 4K. */
 static inline long mmu_mapped(const struct mmu *mmu)
 {

@@ -22,8 +22,6 @@
 #define SECONDARY_OWN	 (SECONDARY_EXEC_ENABLE_PML | SECONDARY_EXEC_TSC_SCALING)
 #define SECONDARY_OF_L12 (SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID)
 
-#define WINDOWS (CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
-
 /* What L1 wants beside the control words: vmx/ heeds it wherever it matters. */
 static struct l1_wish wish_of(const struct vmcs12 *v)
 {
@@ -33,7 +31,7 @@ static struct l1_wish wish_of(const struct vmcs12 *v)
 		.cr0_shadow = v->cr0_read_shadow,
 		.cr4_shadow = v->cr4_read_shadow,
 		.exceptions = v->exception_bitmap,
-		.windows = v->cpu_based_vm_exec_control & WINDOWS,
+		.windows = v->cpu_based_vm_exec_control & WINDOW_EXITING,
 	};
 
 	if (v->cpu_based_vm_exec_control & CPU_BASED_USE_TSC_OFFSETTING) {
@@ -48,7 +46,7 @@ static void write_controls02(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
 	const struct vmcs12 *v = vmcs12_of(vcpu);
-	u32 primary = (vmx->vmcs01.primary & ~WINDOWS) | vmx->l1.windows |
+	u32 primary = (vmx->vmcs01.primary & ~WINDOW_EXITING) | vmx->l1.windows |
 		      (v->cpu_based_vm_exec_control & PRIMARY_OF_L1);
 	u32 secondary = (vmx->vmcs01.secondary & ~(SECONDARY_OWN | SECONDARY_OF_L12)) |
 			(secondary12(v) & SECONDARY_OF_L1) | (vmx->vmcs->secondary & SECONDARY_OWN);

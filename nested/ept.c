@@ -47,11 +47,6 @@ bool l1_has_ept(const struct vcpu *vcpu)
 	return secondary12(vmcs12_of(vcpu)) & SECONDARY_EXEC_ENABLE_EPT;
 }
 
-static u64 eptp_of(const struct mmu *mmu, const u64 *root)
-{
-	return env_table_pa(root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0);
-}
-
 /* Before vmcs02 is loaded, while a failure has no effect. */
 int ept_prepare(struct vcpu *vcpu)
 {
@@ -73,7 +68,7 @@ void ept_write02(struct vcpu *vcpu)
 
 	vmcs->shadowed = l1_has_ept(vcpu);
 	vmwrite(EPT_POINTER,
-		eptp_of(mmu, vmcs->shadowed ? nested_of(vcpu)->shadow.shadow->root : mmu->root));
+		mmu_eptp(mmu, vmcs->shadowed ? nested_of(vcpu)->shadow.shadow->root : mmu->root));
 }
 
 /* L1 gets what the walk of its tables found. */

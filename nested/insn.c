@@ -41,18 +41,6 @@ int vmx_fail(struct vcpu *vcpu, u32 error)
 	return finish(vcpu, X86_EFLAGS_ZF);
 }
 
-static int undefined(struct vcpu *vcpu)
-{
-	queue_exception(vcpu, UD_VECTOR);
-	return ENTER_AGAIN;
-}
-
-static int protection(struct vcpu *vcpu)
-{
-	queue_exception_error(vcpu, GP_VECTOR, 0);
-	return ENTER_AGAIN;
-}
-
 void vmcs12_flush(struct vcpu *vcpu)
 {
 	struct nested *n = nested_of(vcpu);
@@ -184,7 +172,7 @@ static int insn_vmxon(struct vcpu *vcpu)
 		return vmx_fail(vcpu, VMXERR_VMXON_IN_VMX_ROOT_OPERATION);
 	if (!crs_allow_vmxon(vcpu) ||
 	    (vcpu->msrs.feature_control & FEATURE_CONTROL_VMX) != FEATURE_CONTROL_VMX)
-		return protection(vcpu);
+		return exit_protection(vcpu);
 	ret = read_operand(vcpu, &pa, sizeof(pa));
 	if (ret)
 		return no_operand(vcpu, ret);
@@ -359,7 +347,7 @@ static int insn_invept(struct vcpu *vcpu)
 
 	if (!secondary_offered(vcpu, SECONDARY_EXEC_ENABLE_EPT) ||
 	    !(nested_of(vcpu)->caps.ept_vpid & VMX_EPT_INVEPT_BIT))
-		return undefined(vcpu);
+		return exit_undefined(vcpu);
 	known = read_type(vcpu, INVEPT_TYPES, &type);
 	ret = known ? read_operand(vcpu, descriptor, sizeof(descriptor)) : 0;
 	if (ret)
@@ -394,7 +382,7 @@ static int insn_invvpid(struct vcpu *vcpu)
 
 	if (!secondary_offered(vcpu, SECONDARY_EXEC_ENABLE_VPID) ||
 	    !(nested_of(vcpu)->caps.ept_vpid & EPT_CAP_INVVPID))
-		return undefined(vcpu);
+		return exit_undefined(vcpu);
 	known = read_type(vcpu, INVVPID_TYPES, &type);
 	ret = known ? read_operand(vcpu, descriptor, sizeof(descriptor)) : 0;
 	if (ret)
@@ -422,7 +410,7 @@ int nested_insn(struct vcpu *vcpu)
 	int vector = check_mode(vcpu, reason == EXIT_REASON_VMON);
 
 	if (vector)
-		return vector == UD_VECTOR ? undefined(vcpu) : protection(vcpu);
+		return vector == UD_VECTOR ? exit_undefined(vcpu) : exit_protection(vcpu);
 	switch (reason) {
 	case EXIT_REASON_VMON:
 		return insn_vmxon(vcpu);
@@ -447,5 +435,5 @@ int nested_insn(struct vcpu *vcpu)
 	case EXIT_REASON_INVVPID:
 		return insn_invvpid(vcpu);
 	}
-	return undefined(vcpu);
+	return exit_undefined(vcpu);
 }

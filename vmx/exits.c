@@ -14,13 +14,13 @@ void skip_insn(struct vcpu *vcpu)
 	trap_if_stepped(vmread(GUEST_RFLAGS));
 }
 
-static int exit_undefined(struct vcpu *vcpu)
+int exit_undefined(struct vcpu *vcpu)
 {
 	queue_exception(vcpu, UD_VECTOR);
 	return ENTER_AGAIN;
 }
 
-static int exit_protection(struct vcpu *vcpu)
+int exit_protection(struct vcpu *vcpu)
 {
 	queue_exception_error(vcpu, GP_VECTOR, 0);
 	return ENTER_AGAIN;

@@ -8,8 +8,6 @@
 #include "vmx/trace.h"
 #include "vmx/vmx.h"
 
-#define WINDOWS (CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
-
 /* DR6 and CR2 have what comes with the exception only when it is delivered. */
 static void apply_payload(struct vcpu_vmx *vmx)
 {
@@ -133,7 +131,7 @@ void event_choose(struct vcpu *vcpu)
 		choose_exception(vmx);
 	/* A debugger steps through what there is, not through handlers. */
 	if (unlikely(vmx->guest_debug & KVM_GUESTDBG_BLOCKIRQ)) {
-		vmcs_set_primary(vmx, WINDOWS & ~windows, false);
+		vmcs_set_primary(vmx, WINDOW_EXITING & ~windows, false);
 		return;
 	}
 	if (unlikely(atomic_read(&vcpu->nmis)))
@@ -144,7 +142,7 @@ void event_choose(struct vcpu *vcpu)
 		windows |= choose_nmi(vmx);
 	if (!choose_interrupt(vcpu) || vmx->window_wanted)
 		windows |= CPU_BASED_INTR_WINDOW_EXITING;
-	vmcs_set_primary(vmx, WINDOWS & ~windows, false);
+	vmcs_set_primary(vmx, WINDOW_EXITING & ~windows, false);
 	vmcs_set_primary(vmx, windows, true);
 }
 

@@ -202,13 +202,11 @@ void tlb_flush_vpids(struct vcpu *vcpu)
 void tlb_flush_ept(struct vcpu *vcpu)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
-	u64 eptp =
-		env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0);
 
 	vcpu->stats.tlb_flushes++;
 	/* A CPU may know translations by each shadow of L1's EPTs, also by those in no use now. */
 	if (vmx_caps.choice.invept == INV_ONE && !mmu_has_shadows(mmu))
-		invept(VMX_EPT_EXTENT_CONTEXT, eptp, 0);
+		invept(VMX_EPT_EXTENT_CONTEXT, mmu_eptp(mmu, mmu->root), 0);
 	else
 		invept(VMX_EPT_EXTENT_GLOBAL, 0, 0);
 }

@@ -152,8 +152,7 @@ static void write_controls(struct vcpu *vcpu)
 	if (vmcs->vpid)
 		vmwrite(VIRTUAL_PROCESSOR_ID, vmcs->vpid);
 	vmwrite(MSR_BITMAP, __pa(vcpu->vm->msr_bitmap));
-	vmwrite(EPT_POINTER,
-		env_table_pa(mmu->root) | EPTP_MT_WB | EPTP_WALK_4 | (mmu->caps.ad ? EPTP_AD : 0));
+	vmwrite(EPT_POINTER, mmu_eptp(mmu, mmu->root));
 	tsc_write_vmcs(vcpu);
 	if (vmcs->secondary & SECONDARY_EXEC_ENCLS_EXITING)
 		vmwrite(ENCLS_EXITING_BITMAP, ~0ull);

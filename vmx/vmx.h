@@ -144,7 +144,6 @@ struct l1_wish {
 	u64 cr0_mask, cr4_mask; /* bits that are L1's, and what L2 reads there */
 	u64 cr0_shadow, cr4_shadow;
 	u32 exceptions;		   /* those that exit to L1 */
-	u32 pf_mask, pf_match;	   /* which page faults do (SDM 3C 25.6.3) */
 	u32 windows;		   /* CPU_BASED_INTR_WINDOW_EXITING, _NMI_ */
 	u64 tsc_offset, tsc_ratio; /* on top of L1's own TSC; ratio 0: unscaled */
 };
@@ -281,7 +280,11 @@ static inline void mitigate_after_burst(void)
 #endif
 }
 
-/* exits.c */
+#define WINDOW_EXITING (CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
+
+/* exits.c: #UD, #GP(0) instead of what the instruction does. */
+int exit_undefined(struct vcpu *vcpu);
+int exit_protection(struct vcpu *vcpu);
 /* Does this exit need no sleep and no lock, so that it is handled with interrupts off? */
 static inline bool exit_is_quick(u32 reason)
 {
