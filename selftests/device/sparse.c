@@ -66,6 +66,8 @@ FIXTURE_SETUP(sparse)
 	struct bench_config config = {
 		.vcpus = 1, .data_pages = pages, .data_flags = KVM_MEM_LOG_DIRTY_PAGES,
 		.manual = variant->manual,
+		/* By default it is where the slot is, and there they would overlap. */
+		.identity_map = DATA_GPA - PAGE_SIZE,
 	};
 	unsigned int i;
 

@@ -65,6 +65,9 @@ int bench_open(struct bench *bench, const struct bench_config *config)
 		ret = vm_enable_ring(&bench->vm, config->ring_entries);
 	if (!ret && config->irqchip)
 		ret = kvm_ioctl(bench->vm.fd, KVM_CREATE_IRQCHIP, NULL);
+	if (!ret && config->identity_map)
+		ret = kvm_ioctl(bench->vm.fd, KVM_SET_IDENTITY_MAP_ADDR,
+				(void *)&config->identity_map);
 	ret = ret ?: bench_mem(bench, &bench->low, &low);
 	if (config->data_pages)
 		ret = ret ?: bench_mem(bench, &bench->data, &data);

@@ -35,6 +35,7 @@ struct bench_config {
 	uint32_t ring_entries;	/* 0: no dirty ring */
 	uint64_t data_pages;	/* 0: no data slot */
 	uint64_t data_gpa;	/* 0: DATA_GPA */
+	uint64_t identity_map;	/* 0: where it is by default */
 	void *data_host;	/* NULL: anonymous memory of the bench's own */
 	uint32_t data_flags;	/* KVM_MEM_* */
 	bool irqchip;		/* KVM_CREATE_IRQCHIP before the vCPUs */

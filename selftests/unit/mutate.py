@@ -309,7 +309,7 @@ MUTATIONS = [
     Mutation(11, "all children of a split map one page",
              ("split.c", "fill_children", "child += step", "child += 0")),
     Mutation(9, "a table that was filled for nothing is used again",
-             ("ept.c", "child_by_split", "\tmemset(table, 0, PAGE_SIZE);\n", "")),
+             ("ept.c", "child_by_split", "\tclear_table(table);\n", "")),
     Mutation(10, "a large leaf is told of one page of it",
              ("fault.c", "install", "page->hfn & -EPT_LEVEL_PAGES(level)", "page->hfn")),
     Mutation(11, "a large leaf is executable where it must not be",
