@@ -177,7 +177,8 @@ static inline void env_race_point(void)
 #define smp_wmb()			__atomic_thread_fence(__ATOMIC_RELEASE)
 #define smp_mb__before_atomic()		smp_mb()
 #define smp_mb__after_atomic()		smp_mb()
-#define rcu_dereference(p)		READ_ONCE(p)
+/* The order by dependency that it has in the kernel is none to ThreadSanitizer. */
+#define rcu_dereference(p)		smp_load_acquire(&(p))
 #define rcu_dereference_protected(p, c) (p)
 #define rcu_assign_pointer(p, v)	smp_store_release(&(p), v)
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The fake host of fake_host.h. */
+#include <sched.h>
+
 #include "fake_host.h"
 
 struct fake_host fake_host;
@@ -378,10 +380,11 @@ int srcu_read_lock(struct srcu_struct *srcu)
 {
 	void (*hook)(void) = fake_host.at_srcu;
 
-	fake_host.at_srcu = NULL;
-	if (hook)
+	if (hook) {
+		fake_host.at_srcu = NULL;
 		hook();
-	__atomic_add_fetch(&srcu->readers, 1, __ATOMIC_ACQUIRE);
+	}
+	__atomic_add_fetch(&srcu->readers, 1, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -393,8 +396,12 @@ void srcu_read_unlock(struct srcu_struct *srcu, int idx)
 void synchronize_srcu_expedited(struct srcu_struct *srcu)
 {
 	might_sleep();
-	if (__atomic_load_n(&srcu->readers, __ATOMIC_ACQUIRE))
-		env_die("a wait for an SRCU reader that waits for this");
+	/* A full barrier, as the kernel's: who reads from here on finds what was published. */
+	while (__atomic_fetch_add(&srcu->readers, 0, __ATOMIC_SEQ_CST)) {
+		if (!fake_host.threads)
+			env_die("a wait for an SRCU reader that waits for this");
+		sched_yield();
+	}
 }
 
 static struct mmu_notifier_range range_of(unsigned int index, unsigned int n)

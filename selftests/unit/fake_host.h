@@ -41,6 +41,7 @@ struct fake_host {
 	struct host_frame frame[HOST_FRAMES];
 	bool huge[HOST_BLOCKS]; /* mapped by one entry: all 512 are there and alike */
 	unsigned int next_frame;
+	bool threads;		    /* readers of the slots are waited for, not an error */
 	int fail_next;		    /* -errno for the next look-up that may sleep */
 	void (*after_lookup)(void); /* between the look-up and its use: races go here */
 	void (*at_srcu)(void);	    /* a reader of the slots begins, once */

@@ -112,7 +112,7 @@ static inline void mmput(struct mm_struct *mm)
 	might_sleep();
 }
 
-/* Waiting for a reader would be for ever in one thread: it ends the test. */
+/* Waiting for a reader would be for ever in one thread: it ends the test (fake_host.threads). */
 struct srcu_struct {
 	int readers;
 	void *memory;
@@ -123,7 +123,7 @@ void cleanup_srcu_struct(struct srcu_struct *srcu);
 int srcu_read_lock(struct srcu_struct *srcu);
 void srcu_read_unlock(struct srcu_struct *srcu, int idx);
 void synchronize_srcu_expedited(struct srcu_struct *srcu);
-#define srcu_dereference(p, srcu) ((void)(srcu), READ_ONCE(p))
+#define srcu_dereference(p, srcu) ((void)(srcu), rcu_dereference(p))
 #define RCU_INIT_POINTER(p, v)	  ((p) = (v))
 
 #endif
