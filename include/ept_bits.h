@@ -47,6 +47,9 @@
 #define EPT_LEVEL_PAGES(level) (BIT_ULL(EPT_LEVEL_BITS * (level)) / EPT_TABLE_ENTRIES)
 #define EPT_MAX_GFN	       ((1ull << (EPT_LEVELS * EPT_LEVEL_BITS)) - 1)
 
+/* Of a page-modification log (SDM 3C 29.3.6): a page. */
+#define PML_ENTRIES 512
+
 /* Exit qualification of an EPT violation (SDM 3C table 28-7). */
 #define EPT_VIOLATION_READ	     BIT_ULL(0)
 #define EPT_VIOLATION_WRITE	     BIT_ULL(1)

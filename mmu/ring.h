@@ -10,9 +10,9 @@
 #ifndef VELLUM_MMU_RING_H
 #define VELLUM_MMU_RING_H
 
+#include "ept_bits.h"
 #include "types.h"
 
-#define PML_ENTRIES 512
 /*
  * Room kept beyond "full": one PML log, and the software writes that one run
  * of the exit handlers can add to it.

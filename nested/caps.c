@@ -77,7 +77,7 @@ static u64 offer_procbased2(const struct nested_caps *host, const struct nested_
 
 	/* These are kept by software, whatever the CPU has. */
 	if (means->ept)
-		may |= SECONDARY_EXEC_ENABLE_EPT;
+		may |= SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_ENABLE_PML;
 	if (means->vmcs_shadowing)
 		may |= SECONDARY_EXEC_SHADOW_VMCS;
 	if (means->vpid)

@@ -26,7 +26,7 @@ struct nested_caps {
 
 /* What vellum can do for L1 of that which some hosts, parameters or kernels lack. */
 struct nested_means {
-	bool ept; /* L1's EPT is walked and shadowed, with its A and D bits */
+	bool ept; /* L1's EPT is walked and shadowed, with its A and D bits and PML */
 	bool vpid;
 	bool unrestricted_guest;
 	bool vmcs_shadowing; /* L2's VMREAD and VMWRITE can reach a VMCS of L1's choice */

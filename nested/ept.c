@@ -22,23 +22,38 @@ static int set_bits(void *vcpu, const struct guest_entry *entry, u32 bits)
 	return guest_set_bits(vcpu, entry, bits);
 }
 
+/* As with the CPU, what is written where there is no memory is gone. */
+static void log_write(void *vcpu, u16 index, gpa_t gpa)
+{
+	u64 entry = gpa;
+
+	guest_write(vcpu, vmcs12_of(vcpu)->pml_address + index * sizeof(entry), &entry,
+		    sizeof(entry));
+}
+
+/* @logs: as far as L1 wants it. */
 static enum ept12_outcome walk_ept12(struct vcpu *vcpu, struct ept12_walk *walk, gpa_t gpa,
-				     u64 access)
+				     u64 access, bool logs)
 {
 	enum ept12_outcome outcome = EPT12_CHANGED;
+	struct vmcs12 *v = vmcs12_of(vcpu);
 	int tries;
 
 	*walk = (struct ept12_walk){
-		.eptp = vmcs12_of(vcpu)->ept_pointer,
+		.eptp = v->ept_pointer,
 		.cap = nested_of(vcpu)->caps.ept_vpid,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
 		.access = access,
+		.logs = logs && (secondary12(v) & SECONDARY_EXEC_ENABLE_PML),
+		.log_index = v->guest_pml_index,
 		.opaque = vcpu,
 		.read = read_entry,
 		.set = set_bits,
+		.log = log_write,
 	};
 	for (tries = 0; outcome == EPT12_CHANGED && tries < WALK_TRIES; tries++)
 		outcome = ept12_translate(walk, gpa);
+	v->guest_pml_index = walk->log_index;
 	return outcome;
 }
 
@@ -145,13 +160,15 @@ int nested_ept_violation(struct vcpu *vcpu)
 		ept_before_retry(vcpu, qualification);
 		return ENTER_AGAIN;
 	}
-	switch (walk_ept12(vcpu, &walk, fault.l2, access_of(qualification))) {
+	switch (walk_ept12(vcpu, &walk, fault.l2, access_of(qualification), true)) {
 	case EPT12_VIOLATION:
 		return reflect(vcpu, EXIT_REASON_EPT_VIOLATION,
 			       walk.qualification | (qualification & QUALIFICATION_KEPT));
 	case EPT12_MISCONFIG:
 	case EPT12_NO_TABLE: /* what is not memory reads as ones, which is no entry */
 		return reflect(vcpu, EXIT_REASON_EPT_MISCONFIG, 0);
+	case EPT12_LOG_FULL:
+		return reflect(vcpu, EXIT_REASON_PML_FULL, qualification & QUALIFICATION_KEPT);
 	case EPT12_CHANGED:
 		ept_before_retry(vcpu, qualification);
 		return ENTER_AGAIN;
@@ -164,7 +181,10 @@ int nested_ept_violation(struct vcpu *vcpu)
 	return resolve(vcpu, &fault, qualification);
 }
 
-/* For accesses that L0 makes for L2; L2 itself has made such a one just before. */
+/*
+ * For accesses that L0 makes for L2; L2 itself has made such a one just before, or
+ * tries again.  A full log stops writes alone: A bits are set as if there were none.
+ */
 int nested_translate(struct vcpu *vcpu, gpa_t *gpa, u32 access)
 {
 	struct ept12_walk walk;
@@ -172,10 +192,14 @@ int nested_translate(struct vcpu *vcpu, gpa_t *gpa, u32 access)
 		   (access & GVA_WRITE ? EPT_VIOLATION_WRITE : 0) |
 		   (access & GVA_FETCH ? EPT_VIOLATION_FETCH : EPT_VIOLATION_READ);
 
-	switch (walk_ept12(vcpu, &walk, *gpa, kind)) {
+	switch (walk_ept12(vcpu, &walk, *gpa, kind, access & GVA_WRITE)) {
 	case EPT12_FOUND:
 		*gpa = walk.found;
 		return 0;
+	case EPT12_LOG_FULL:
+		nested_of(vcpu)->log_full = true;
+		vcpu_request(vcpu, VCPU_REQ_EVENT);
+		return -EAGAIN;
 	case EPT12_CHANGED:
 		return -EAGAIN;
 	default:

@@ -2,7 +2,7 @@
 /*
  * Walking the guest hypervisor's EPT.  An entry is judged when it is read: not
  * present, misconfigured, or good (SDM 3C 29.3.3.3); the rights of all of them
- * when the leaf is found, and only then are A and D bits set.
+ * when the leaf is found, and only then are A and D bits set, and the write logged.
  */
 #include "nested/ept12.h"
 #include "vmcs_fields.h"
@@ -106,8 +106,19 @@ static bool is_allowed(u64 access, u64 rights)
 	return !(access & EPT_RWX & ~rights);
 }
 
-/* A in every entry, and D in the leaf that is written through (SDM 3C 29.3.5). */
-static enum ept12_outcome set_bits(const struct ept12_walk *walk, const struct ept12_path *path)
+/* What the CPU logs: which page, and that there is one more (SDM 3C 29.3.6). */
+static void log_write(struct ept12_walk *walk, gpa_t l2_gpa)
+{
+	walk->log(walk->opaque, walk->log_index, l2_gpa & PAGE_MASK);
+	walk->log_index--;
+}
+
+/*
+ * A in every entry, and D in the leaf that is written through (SDM 3C 29.3.5).  Where
+ * one of them is to be set and the log is full, none is, nor is the access made.
+ */
+static enum ept12_outcome set_bits(struct ept12_walk *walk, const struct ept12_path *path,
+				   gpa_t l2_gpa)
 {
 	bool write = access_of(walk) & EPT_VIOLATION_WRITE;
 	unsigned int i;
@@ -116,12 +127,18 @@ static enum ept12_outcome set_bits(const struct ept12_walk *walk, const struct e
 		return EPT12_FOUND;
 	for (i = 0; i < path->n; i++) {
 		u64 bits = EPT_A | (write && i == path->n - 1 ? EPT_D : 0);
-		int ret = 0;
+		u64 missing = bits & ~path->entry[i].old;
+		int ret;
 
-		if ((path->entry[i].old & bits) != bits)
-			ret = walk->set(walk->opaque, &path->entry[i], bits);
+		if (!missing)
+			continue;
+		if (walk->logs && walk->log_index >= PML_ENTRIES)
+			return EPT12_LOG_FULL;
+		ret = walk->set(walk->opaque, &path->entry[i], bits);
 		if (ret)
 			return ret == -EAGAIN ? EPT12_CHANGED : EPT12_NO_TABLE;
+		if (walk->logs && (missing & EPT_D))
+			log_write(walk, l2_gpa);
 	}
 	return EPT12_FOUND;
 }
@@ -140,7 +157,7 @@ static enum ept12_outcome use_leaf(struct ept12_walk *walk, const struct ept12_p
 	walk->memory = leaf & (EPT_MT_MASK | EPT_IPAT);
 	walk->dirty = !(walk->eptp & EPTP_AD) || (leaf & EPT_D) ||
 		      (walk->set && (access & EPT_VIOLATION_WRITE));
-	return set_bits(walk, path);
+	return set_bits(walk, path, l2_gpa);
 }
 
 enum ept12_outcome ept12_translate(struct ept12_walk *walk, gpa_t l2_gpa)

@@ -26,6 +26,7 @@ enum ept12_outcome {
 	EPT12_MISCONFIG, /* L1 is due one */
 	EPT12_NO_TABLE,	 /* a table is not in L1's memory, or could not be read or written */
 	EPT12_CHANGED,	 /* an entry was changed while it was used: walk again */
+	EPT12_LOG_FULL,	 /* L1 is due a page-modification log-full event; no bit was set */
 };
 
 struct ept12_walk {
@@ -47,6 +48,14 @@ struct ept12_walk {
 	/* With EPT12_VIOLATION: @access as the CPU tells it, and bits 5:3, the rights. */
 	u64 qualification;
 
+	/*
+	 * PML (SDM 3C 29.3.6), where the EPTP has A/D bits on: a write whose D is set is
+	 * logged at the index, in and out, which then goes down by one.  Out of range the
+	 * log is full.
+	 */
+	bool logs;
+	u16 log_index;
+
 	void *opaque;					  /* for: */
 	int (*read)(void *opaque, gpa_t gpa, u64 *entry); /* 0 or -errno */
 	/*
@@ -54,9 +63,11 @@ struct ept12_walk {
 	 * not, another -errno.  NULL: A and D bits stay as they are.
 	 */
 	int (*set)(void *opaque, const struct guest_entry *entry, u32 bits);
+	/* Puts L2's page @gpa at @index, below PML_ENTRIES, of the log; if @logs. */
+	void (*log)(void *opaque, u16 index, gpa_t gpa);
 };
 
-/* At most four reads, and four sets where the EPTP has A/D bits on. */
+/* At most four reads; where the EPTP has A/D bits on, four sets and an entry of the log. */
 enum ept12_outcome ept12_translate(struct ept12_walk *walk, gpa_t l2_gpa);
 
 /* What VM entry and VMFUNC ask of an EPTP (SDM 3C 27.2.1.1). */

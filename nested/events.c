@@ -12,7 +12,15 @@ bool nested_wants_exception(const struct vcpu *vcpu, const struct vcpu_exception
 }
 
 /* In the order of SDM 3A table 6-2, and 3C 26.2: what the exit would be by. */
-enum due { DUE_NONE, DUE_EXCEPTION, DUE_INIT, DUE_TIMER, DUE_NMI, DUE_INTERRUPT };
+enum due {
+	DUE_NONE,
+	DUE_EXCEPTION,
+	DUE_INIT,
+	DUE_TIMER,
+	DUE_NMI,
+	DUE_INTERRUPT,
+	DUE_LOG_FULL, /* the next instruction's own */
+};
 
 static enum due what_is_due(const struct vcpu *vcpu)
 {
@@ -29,7 +37,7 @@ static enum due what_is_due(const struct vcpu *vcpu)
 		return DUE_NMI;
 	if ((pin & PIN_BASED_EXT_INTR_MASK) && interrupt_due(vcpu) >= 0)
 		return DUE_INTERRUPT;
-	return DUE_NONE;
+	return nested_of(vcpu)->log_full ? DUE_LOG_FULL : DUE_NONE;
 }
 
 bool nested_exit_is_due(const struct vcpu *vcpu)
@@ -107,6 +115,8 @@ static struct l2_exit exit_by(struct vcpu *vcpu, enum due due)
 		return (struct l2_exit){ .reason = EXIT_REASON_PREEMPTION_TIMER };
 	case DUE_NMI:
 		return nmi_exit(vcpu);
+	case DUE_LOG_FULL:
+		return (struct l2_exit){ .reason = EXIT_REASON_PML_FULL };
 	default:
 		return interrupt_exit(vcpu);
 	}

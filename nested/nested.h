@@ -49,6 +49,7 @@ struct nested {
 	struct host_page apic_page; /* while has_apic_page: held for vmcs02 */
 	bool has_apic_page;
 	bool pages_due; /* what is read from L1's memory is to be read before the entry */
+	bool log_full;	/* an access that L0 made for L2 met it: L1 is to hear of it */
 
 	bool run_pending; /* VMLAUNCH or VMRESUME is done, and the CPU has yet to enter L2 */
 	u16 last_vpid;	  /* L1's VPID that vmcs02's translations are of */

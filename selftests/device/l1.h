@@ -63,6 +63,7 @@ uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
 
 /* VMCS fields (SDM 3D B), and exit reasons (C). */
 #define F_VPID			0x0000
+#define F_PML_INDEX		0x0812
 #define F_GUEST_ES		0x0800
 #define F_GUEST_CS		0x0802
 #define F_GUEST_SS		0x0804
@@ -70,6 +71,7 @@ uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
 #define F_HOST_CS		0x0c02
 #define F_HOST_SS		0x0c04
 #define F_HOST_TR		0x0c0c
+#define F_PML_ADDRESS		0x200e
 #define F_EPTP			0x201a
 #define F_LINK			0x2800
 #define F_GUEST_PHYSICAL	0x2400
@@ -115,6 +117,7 @@ uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
 #define R_EPT_VIOLATION		48
 #define R_EPT_MISCONFIG		49
 #define R_TIMER			52
+#define R_PML_FULL		62
 
 #define C_PIN_INTERRUPTS	(1u << 0)
 #define C_PIN_NMIS		(1u << 3)
@@ -122,6 +125,7 @@ uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
 #define C_PROC_HLT		(1u << 7)
 #define C_PROC_SECONDARY	(1u << 31)
 #define C_PROC2_EPT		(1u << 1)
+#define C_PROC2_PML		(1u << 17)
 #define C_EXIT_64		(1u << 9)
 #define C_EXIT_ACK		(1u << 15)
 #define C_ENTRY_64		(1u << 9)

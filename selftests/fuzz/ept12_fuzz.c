@@ -3,14 +3,15 @@
  * Any EPTP, any access and any guest memory into the walk of the guest hypervisor's
  * EPT: it ends after at most as many reads as there are levels, reads only whole
  * entries at addresses that entries can hold, sets only A and D and only in what it
- * read, and what it finds follows from the entries it read.
+ * read, logs what it set D for and nothing when the log is full, and what it finds
+ * follows from the entries it read.
  */
 #include "nested/ept12.h"
 #include "vmcs_fields.h"
 
 struct input {
 	u64 eptp, cap, gpa;
-	u16 access;
+	u16 access, log_index;
 	u8 maxphyaddr, shape;
 };
 
@@ -19,7 +20,8 @@ struct guest {
 	const u8 *bytes;
 	size_t size;
 	u8 maxphyaddr, shape;
-	unsigned int reads;
+	unsigned int reads, sets, logged;
+	bool dirtied; /* D was set where it was clear */
 	struct guest_entry entry[EPT_LEVELS];
 };
 
@@ -73,7 +75,31 @@ static int set_guest(void *opaque, const struct guest_entry *entry, u32 bits)
 			break;
 	demand(i < guest->reads);
 	demand(!(bits & EPT_D) || guest->entry[i].gpa == guest->entry[guest->reads - 1].gpa);
-	return guest->bytes[0] & 1 ? -EAGAIN : guest->bytes[0] & 2 ? -EFAULT : 0;
+	if (guest->bytes[0] & 3)
+		return guest->bytes[0] & 1 ? -EAGAIN : -EFAULT;
+	guest->sets++;
+	guest->dirtied |= bits & EPT_D && !(entry->old & EPT_D);
+	return 0;
+}
+
+static void log_guest(void *opaque, u16 index, gpa_t gpa)
+{
+	struct guest *guest = opaque;
+
+	demand(index < PML_ENTRIES && gpa % PAGE_SIZE == 0);
+	demand(guest->dirtied && !guest->logged++);
+}
+
+/* One entry for a D bit that was set, none otherwise; a full log lets nothing happen. */
+static void check_log(const struct guest *guest, const struct ept12_walk *walk, u16 index,
+		      enum ept12_outcome outcome)
+{
+	demand(guest->logged == (walk->logs && guest->dirtied));
+	demand(walk->log_index == (u16)(index - guest->logged));
+	if (outcome == EPT12_LOG_FULL)
+		demand(walk->logs && index >= PML_ENTRIES && !guest->sets);
+	if (walk->logs && index >= PML_ENTRIES)
+		demand(!guest->sets);
 }
 
 /* What was found must follow from the entries that were read. */
@@ -95,7 +121,12 @@ static void check_found(const struct guest *guest, const struct ept12_walk *walk
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct guest guest = {};
-	struct ept12_walk walk = { .read = read_guest, .set = set_guest, .opaque = &guest };
+	struct ept12_walk walk = {
+		.read = read_guest,
+		.set = set_guest,
+		.log = log_guest,
+		.opaque = &guest,
+	};
 	enum ept12_outcome outcome;
 	struct input input;
 
@@ -111,6 +142,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	walk.access = input.access & EPT12_ACCESS;
 	if (!(walk.access & EPT_RWX))
 		walk.access |= EPT_VIOLATION_READ;
+	walk.logs = input.shape & 8;
+	walk.log_index = input.log_index & (input.shape & 16 ? 0xffff : PML_ENTRIES - 1);
+	input.log_index = walk.log_index;
 	walk.eptp = input.eptp;
 	if (!ept12_eptp_is_valid(walk.eptp, walk.cap, walk.maxphyaddr)) {
 		walk.eptp &= (1ull << guest.maxphyaddr) - 4096;
@@ -120,6 +154,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		demand(ept12_eptp_is_valid(walk.eptp, walk.cap, walk.maxphyaddr));
 	}
 	outcome = ept12_translate(&walk, input.gpa & (1ull << 49) - 1);
+	check_log(&guest, &walk, input.log_index, outcome);
 	if (outcome == EPT12_FOUND)
 		check_found(&guest, &walk, input.gpa);
 	else if (outcome == EPT12_VIOLATION)
@@ -127,6 +162,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		       (walk.qualification & EPT_RWX & ~(walk.qualification >> 3)));
 	else
 		demand(outcome == EPT12_MISCONFIG || outcome == EPT12_NO_TABLE ||
-		       outcome == EPT12_CHANGED);
+		       outcome == EPT12_CHANGED || outcome == EPT12_LOG_FULL);
 	return 0;
 }

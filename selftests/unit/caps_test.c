@@ -129,6 +129,17 @@ TEST(vmcs_shadowing)
 	CHECK(nested_caps_offer(&bare, &some).procbased2 >> 32 & SECONDARY_EXEC_SHADOW_VMCS);
 }
 
+/* PML is L1's where its EPT has A/D bits, and done in software. */
+TEST(pml)
+{
+	struct nested_means some = means;
+
+	CHECK(nested_caps_offer(&bare, &some).ept_vpid & VMX_EPT_AD_BIT);
+	CHECK(nested_caps_offer(&bare, &some).procbased2 >> 32 & SECONDARY_EXEC_ENABLE_PML);
+	some.ept = false;
+	CHECK(!(nested_caps_offer(&full, &some).procbased2 >> 32 & SECONDARY_EXEC_ENABLE_PML));
+}
+
 TEST(ept_and_vpid)
 {
 	struct nested_means some = means;

@@ -37,6 +37,24 @@ static int set_memory(void *opaque, const struct guest_entry *entry, u32 bits)
 	return 0;
 }
 
+/* What was logged last, and in what state its leaf was then. */
+static struct {
+	unsigned int count;
+	u16 index;
+	gpa_t gpa;
+	u64 leaf;
+} logged;
+
+static u64 *entry_at(int level);
+
+static void log_memory(void *opaque, u16 index, gpa_t gpa)
+{
+	logged.count++;
+	logged.index = index;
+	logged.gpa = gpa;
+	logged.leaf = *entry_at(1);
+}
+
 #define ALL_CAPS \
 	(VMX_EPT_EXECUTE_ONLY_BIT | VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_UC_BIT | VMX_EPTP_WB_BIT | \
 	 VMX_EPT_2MB_PAGE_BIT | VMX_EPT_1GB_PAGE_BIT | VMX_EPT_AD_BIT)
@@ -58,6 +76,7 @@ static u64 *entry_at(int level)
 static struct ept12_walk start(void)
 {
 	memset(memory, 0, sizeof(memory));
+	memset(&logged, 0, sizeof(logged));
 	reads = 0;
 	*entry_at(4) = 0x2000 | EPT_RWX;
 	*entry_at(3) = 0x3000 | EPT_RWX;
@@ -70,6 +89,7 @@ static struct ept12_walk start(void)
 		.access = READ,
 		.read = read_memory,
 		.set = set_memory,
+		.log = log_memory,
 	};
 }
 
@@ -329,6 +349,111 @@ TEST(an_entry_that_changes)
 	race = true;
 	CHECK_EQ(walk_with(&walk, WRITE), EPT12_CHANGED);
 	CHECK_EQ(*entry_at(1) & (EPT_A | EPT_D), 0);
+}
+
+static struct ept12_walk start_log(u16 index)
+{
+	struct ept12_walk walk = start();
+
+	walk.eptp |= EPTP_AD;
+	walk.logs = true;
+	walk.log_index = index;
+	return walk;
+}
+
+/* SDM 3C 29.3.6: D from 0 to 1, then the entry, then the index. */
+TEST(a_write_is_logged)
+{
+	struct ept12_walk walk = start_log(511);
+
+	CHECK_FOUND(&walk, READ, 0x123456abc);
+	CHECK_EQ(logged.count, 0); /* A bits are not */
+	CHECK_EQ(walk.log_index, 511);
+	CHECK_FOUND(&walk, WRITE | LINEAR, 0x123456abc);
+	CHECK_EQ(logged.count, 1);
+	CHECK_EQ(logged.index, 511);
+	CHECK_EQ(logged.gpa, L2_GPA & ~0xfffull);
+	CHECK(logged.leaf & EPT_D);
+	CHECK_EQ(walk.log_index, 510);
+	CHECK_FOUND(&walk, WRITE | LINEAR, 0x123456abc);
+	CHECK_EQ(logged.count, 1); /* D was set already */
+	*entry_at(1) &= ~EPT_A;
+	CHECK_FOUND(&walk, WRITE | LINEAR, 0x123456abc);
+	CHECK_EQ(logged.count, 1); /* and A alone is no news */
+	*entry_at(1) &= ~EPT_D;
+	CHECK_FOUND(&walk, READ | TABLES, 0x123456abc); /* is a write */
+	CHECK_EQ(logged.count, 2);
+	CHECK_EQ(logged.index, 510);
+	CHECK_EQ(walk.log_index, 509);
+}
+
+TEST(a_write_to_a_large_page_is_logged_by_4k)
+{
+	struct ept12_walk walk = start_log(7);
+
+	*entry_at(2) = 0x40200000 | EPT_RWX | EPT_PS | EPT_MT_WB;
+	CHECK_FOUND(&walk, WRITE, 0x40200000 | (L2_GPA & 0x1fffff));
+	CHECK_EQ(logged.count, 1);
+	CHECK_EQ(logged.gpa, L2_GPA & ~0xfffull);
+	CHECK_EQ(walk.log_index, 6);
+}
+
+TEST(nothing_is_logged)
+{
+	struct ept12_walk walk = start_log(511);
+
+	walk.logs = false;
+	CHECK_FOUND(&walk, WRITE, 0x123456abc);
+	CHECK_EQ(*entry_at(1) & EPT_D, EPT_D);
+	walk = start_log(511);
+	walk.eptp &= ~EPTP_AD;
+	CHECK_FOUND(&walk, WRITE, 0x123456abc);
+	walk = start_log(511);
+	walk.set = NULL;
+	CHECK_FOUND(&walk, WRITE, 0x123456abc);
+	walk = start_log(511);
+	*entry_at(2) &= ~EPT_W; /* refused */
+	CHECK_EQ(walk_with(&walk, WRITE), EPT12_VIOLATION);
+	walk = start_log(511);
+	race = true; /* D is not set either */
+	CHECK_EQ(walk_with(&walk, WRITE), EPT12_CHANGED);
+	CHECK_EQ(logged.count, 0);
+	CHECK_EQ(walk.log_index, 511);
+}
+
+/* Every index: in range it goes down by one, 0 to 0xffff; out of it nothing is done at all. */
+TEST(a_log_that_is_full)
+{
+	for (unsigned int index = 0; index <= 0xffff; index++) {
+		struct ept12_walk walk = start_log(index);
+		enum ept12_outcome outcome = walk_with(&walk, WRITE);
+
+		CHECK_EQ(outcome, index < 512 ? EPT12_FOUND : EPT12_LOG_FULL);
+		CHECK_EQ(walk.log_index, (u16)(index - (index < 512)));
+		CHECK_EQ(logged.count, index < 512);
+		if (index < 512)
+			continue;
+		for (int level = 1; level <= 4; level++)
+			CHECK_EQ(*entry_at(level) & (EPT_A | EPT_D), 0);
+	}
+}
+
+/* A bit that is to be set meets a full log, whichever it is; none, and nobody looks. */
+TEST(what_meets_a_full_log)
+{
+	for (int level = 1; level <= 4; level++) {
+		struct ept12_walk walk = start_log(0xffff);
+
+		for (int i = 1; i <= 4; i++)
+			*entry_at(i) |= EPT_A;
+		CHECK_FOUND(&walk, READ, 0x123456abc);
+		CHECK_EQ(walk_with(&walk, WRITE), EPT12_LOG_FULL);
+		*entry_at(1) |= EPT_D;
+		CHECK_FOUND(&walk, WRITE, 0x123456abc);
+		*entry_at(level) &= ~EPT_A;
+		CHECK_EQ(walk_with(&walk, READ), EPT12_LOG_FULL);
+		CHECK_EQ(*entry_at(level) & EPT_A, 0);
+	}
 }
 
 TEST(no_table)

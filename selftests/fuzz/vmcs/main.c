@@ -71,12 +71,36 @@ static void nothing(int signal)
 	(void)signal;
 }
 
+#define EPT_TABLE	7ULL				/* readable, writable, executable */
+#define EPT_LARGE	(EPT_TABLE | 6 << 3 | 1 << 7)	/* write-back */
+
+/* An EPT that maps everything to itself, with A/D bits, and the page behind it as PML's log. */
+static void use_ept(struct l1 *l1)
+{
+	uint64_t *pml4 = bench_low(&l1->bench, L1_EPT_GPA), *pdpt = pml4 + 512, *pd = pdpt + 512;
+	uint32_t wish = C_PROC2_EPT | C_PROC2_PML;
+	unsigned int i;
+
+	memset(pml4, 0, 3 * PAGE_SIZE);
+	pml4[0] = (L1_EPT_GPA + PAGE_SIZE) | EPT_TABLE;
+	pdpt[0] = (L1_EPT_GPA + 2 * PAGE_SIZE) | EPT_TABLE;
+	for (i = 0; i < 512; i++)
+		pd[i] = (uint64_t)i << 21 | EPT_LARGE;
+	l1_write(l1, F_PROC, l1_controls(l1, L1_PROC, C_PROC_HLT | C_PROC_SECONDARY));
+	l1_write(l1, F_PROC2, l1_controls(l1, L1_PROC2, wish & l1->may[L1_PROC2]));
+	l1_write(l1, F_EPTP, L1_EPT_GPA | 3 << 3 | 6 | (l1->ept_ad ? 1 << 6 : 0));
+	l1_write(l1, F_PML_ADDRESS, L1_EPT_GPA + 3 * PAGE_SIZE);
+	l1_write(l1, F_PML_INDEX, 511);
+}
+
 /* What every entry starts from: current, launched, and with a timer that ends it. */
-static void good_vmcs(struct l1 *l1)
+static void good_vmcs(struct l1 *l1, bool ept)
 {
 	l1_vmcs(l1, 0, code, sizeof(code));
 	l1_write(l1, F_PIN, l1_controls(l1, L1_PIN, C_PIN_TIMER & l1->may[L1_PIN]));
 	l1_write(l1, F_TIMER, 1000);
+	if (ept)
+		use_ept(l1);
 }
 
 /* The same, and nothing left of what entries and exits before it wrote. */
@@ -101,8 +125,8 @@ static int start(struct fuzz *fuzz)
 
 	if (ret)
 		return ret;
-	fuzz->vms++;
-	good_vmcs(l1);
+	/* Every second VM: what L1 wants of an EPT and PML is then one field away. */
+	good_vmcs(l1, fuzz->vms++ % 2 && l1->ept);
 	for (i = 0; i < fuzz->fields; i++)
 		l1_read(l1, fuzz->field[i]);
 	enter = l1_add(l1, L1_ENTER, 0, 0);
