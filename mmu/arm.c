@@ -80,36 +80,41 @@ u64 ept_written_mask(struct mmu *mmu, gfn_t gfn, u64 mask)
 }
 
 /* By itself, so that its loop has the registers. */
-static noinline void rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
+static noinline bool rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
 				 struct tlb_batch *batch)
 {
 	struct leaf_cursor cursor = leaf_cursor(mmu->root);
+	bool written = false;
 	gfn_t gfn = start;
 
 	while (gfn < end) {
 		u64 *sptep = leaf_at(&cursor, gfn);
 
 		if (sptep) {
-			batch->flush |= rearm_leaf(sptep);
+			written |= rearm_leaf(sptep);
 			gfn++;
 			continue;
 		}
 		sptep = large_leaf(mmu, gfn);
-		if (sptep) {
+		if (sptep && !stock) {
+			written |= rearm_leaf(sptep);
+		} else if (sptep) {
 			batch->flush = true;
 			if (!ept_split_at(mmu, gfn, true, stock))
 				protect_large(large_leaf(mmu, gfn));
 		}
 		gfn = leaf_skip(&cursor);
 	}
+	batch->flush |= written;
+	return written;
 }
 
-void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
+bool ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
 		     struct tlb_batch *batch)
 {
 	if (unlikely(mmu->shadows))
 		rmap_rearm_range(mmu, start, end, batch);
-	rearm_range(mmu, start, end, stock, batch);
+	return rearm_range(mmu, start, end, stock, batch);
 }
 
 bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear)

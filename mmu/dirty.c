@@ -7,31 +7,12 @@
  * access-tracked SPTE has lost its W already, without a flush, and a CPU may
  * still write through what it cached before (invariants 4 and 5).
  */
+#include "mmu/coarse.h"
 #include "mmu/dirty.h"
 
 /* Words of a bitmap per hold of the lock: 4096 pages. */
 #define BATCH_WORDS 64
 #define BATCH_PAGES (BATCH_WORDS * 64)
-
-/* The pages of word @word that exist. */
-static u64 word_mask(const struct slot *slot, u64 word)
-{
-	u64 left = slot->npages - word * 64;
-
-	return left >= 64 ? ~0ull : BIT_ULL(left) - 1;
-}
-
-/* Atomically takes those bits of @mask that are set. */
-static u64 take_bits(unsigned long *word, u64 mask)
-{
-	unsigned long old = READ_ONCE(*word);
-
-	do {
-		if (!(old & mask))
-			return 0;
-	} while (!try_cmpxchg(word, &old, old & ~mask));
-	return old & mask;
-}
 
 void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch)
 {
@@ -41,9 +22,10 @@ void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch)
 
 	for (gfn = slot->base; gfn < end; gfn = next) {
 		next = min(gfn + BATCH_PAGES, end);
-		table_stock_fill(&stock, mmu);
+		if (!slot->coarse)
+			table_stock_fill(&stock, mmu);
 		write_lock(&mmu->lock);
-		ept_rearm_range(mmu, gfn, next, &stock, batch);
+		ept_rearm_range(mmu, gfn, next, slot->coarse ? NULL : &stock, batch);
 		write_unlock(&mmu->lock);
 		cond_resched();
 	}
@@ -55,10 +37,14 @@ void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch)
 static u64 see_word(struct mmu *mmu, struct slot *slot, u64 word)
 {
 	gfn_t gfn = slot->base + word * 64;
-	u64 written = ept_written_mask(mmu, gfn, word_mask(slot, word));
+	u64 written = ept_written_mask(mmu, gfn, slot_word_mask(slot, word));
 
 	if (!written)
 		return max(word + 1, (ept_hole_end(mmu, gfn) - slot->base) / 64);
+	if (unlikely(slot->coarse)) {
+		slot_set_range_dirty(slot, word * 64);
+		return slot_range_words(slot, word).end;
+	}
 	pageset_add_word(&slot->dirty, word, written);
 	return word + 1;
 }
@@ -79,11 +65,10 @@ static noinline void scan(struct mmu *mmu, struct slot *slot, struct word_range 
 }
 
 /*
- * When it returns there is a record of every write to @range that was permitted,
- * or made, before: one hold of the lock is enough for faults, which record what
- * they permit; D, where it alone tells, is looked at.
+ * One hold of the lock is enough for faults, which record what they permit; D,
+ * where it alone tells, is looked at.
  */
-static void see_writes(struct mmu *mmu, struct slot *slot, struct word_range range)
+void dirty_see_writes(struct mmu *mmu, struct slot *slot, struct word_range range)
 {
 	if (unlikely(mmu_scans_d(mmu))) {
 		scan(mmu, slot, range);
@@ -96,7 +81,7 @@ static void see_writes(struct mmu *mmu, struct slot *slot, struct word_range ran
 /* One word of the records.  Write lock held. */
 static u64 take_word(struct mmu *mmu, struct slot *slot, u64 word, struct tlb_batch *batch)
 {
-	u64 taken = take_bits(&slot->dirty.word[word], ~0ull);
+	u64 taken = pageset_take_word(&slot->dirty, word, ~0ull);
 
 	if (!taken)
 		return 0;
@@ -106,14 +91,11 @@ static u64 take_word(struct mmu *mmu, struct slot *slot, u64 word, struct tlb_ba
 	return taken;
 }
 
-/* The words of @run, which lie in one block, to @out, or to the views alone. */
-static void take_run(struct mmu *mmu, struct slot *slot, struct word_range run, unsigned long *out,
-		     struct tlb_batch *batch)
+static u64 take_words(struct mmu *mmu, struct slot *slot, struct word_range run, unsigned long *out,
+		      struct tlb_batch *batch)
 {
 	u64 word, any = 0;
 
-	write_lock(&mmu->lock);
-	pageset_open(&slot->dirty, run);
 	for (word = run.first; word < run.end; word++) {
 		u64 taken = take_word(mmu, slot, word, batch);
 
@@ -121,6 +103,21 @@ static void take_run(struct mmu *mmu, struct slot *slot, struct word_range run, 
 		if (out)
 			*out++ = taken;
 	}
+	return any;
+}
+
+/* The words of @run, which lie in one block, to @out, or to the views alone. */
+static void take_run(struct mmu *mmu, struct slot *slot, struct word_range run, unsigned long *out,
+		     struct tlb_batch *batch)
+{
+	bool any;
+
+	write_lock(&mmu->lock);
+	pageset_open(&slot->dirty, run);
+	if (unlikely(slot->coarse))
+		any = coarse_take_run(mmu, slot, run, out, batch);
+	else
+		any = take_words(mmu, slot, run, out, batch);
 	write_unlock(&mmu->lock);
 	cond_resched();
 	if (any)
@@ -132,7 +129,9 @@ void dirty_share(struct mmu *mmu, struct slot *slot, struct word_range range,
 {
 	struct word_range run;
 
-	see_writes(mmu, slot, range);
+	if (unlikely(slot->coarse))
+		range = coarse_whole(slot, range);
+	dirty_see_writes(mmu, slot, range);
 	pageset_for_each(&slot->dirty, run, range)
 		take_run(mmu, slot, run, NULL, batch);
 }
@@ -178,7 +177,7 @@ int dirty_get(struct mmu *mmu, struct slot *slot, struct dirty_taken *taken,
 	unsigned long *out;
 	int err;
 
-	see_writes(mmu, slot, all);
+	dirty_see_writes(mmu, slot, all);
 	err = taken_alloc(taken, &slot->dirty);
 	if (err)
 		return err;
@@ -217,7 +216,7 @@ static noinline void tidy(const struct pageset *set)
 
 void dirty_peek(struct mmu *mmu, struct slot *slot)
 {
-	see_writes(mmu, slot, pageset_all(&slot->dirty));
+	dirty_see_writes(mmu, slot, pageset_all(&slot->dirty));
 	if (pageset_is_small(&slot->dirty))
 		return;
 	tidy(&slot->dirty);
@@ -228,16 +227,19 @@ void dirty_peek(struct mmu *mmu, struct slot *slot)
 u64 dirty_mark(struct slot *slot, u64 first, u64 npages, const unsigned long *mask,
 	       struct ring *ring)
 {
-	u64 i;
+	u64 i, looks = 0;
 
 	for (i = 0; i < npages; i++) {
-		if (i % BATCH_PAGES == 0)
+		if (looks++ % BATCH_PAGES == 0)
 			cond_resched();
 		if (mask && !test_bit(i, mask))
 			continue;
 		if (ring && ring_is_soft_full(ring))
 			break;
 		dirty_record(slot, first + i, ring);
+		/* The rest of the range has gone with it. */
+		if (unlikely(slot->coarse))
+			i = min(((first + i) | (SLOT_RANGE_PAGES - 1)) - first, npages - 1);
 	}
 	return i;
 }
@@ -250,7 +252,7 @@ u64 dirty_mark(struct slot *slot, u64 first, u64 npages, const unsigned long *ma
 static u64 clear_word(struct mmu *mmu, struct slot *slot, u64 word, u64 asked,
 		      struct tlb_batch *batch)
 {
-	u64 taken = take_bits(&slot->dirty.word[word], asked);
+	u64 taken = pageset_take_word(&slot->dirty, word, asked);
 	u64 owed = unlikely(slot->views) ? slot->views->abi.word[word] & asked : 0;
 	u64 written;
 
@@ -274,19 +276,44 @@ static void split_word(struct mmu *mmu, const struct slot *slot, u64 word,
 	ept_split_at(mmu, gfn + 63, false, stock);
 }
 
+static noinline void clear_coarse(struct mmu *mmu, struct slot *slot, struct word_range asked_for,
+				  const unsigned long *mask, struct tlb_batch *batch)
+{
+	unsigned int looks;
+
+	while (asked_for.first < asked_for.end) {
+		write_lock(&mmu->lock);
+		for (looks = BATCH_WORDS / SLOT_RANGE_WORDS;
+		     looks && asked_for.first < asked_for.end; looks--) {
+			u64 end = min(slot_range_words(slot, asked_for.first).end, asked_for.end);
+			struct word_range part = { asked_for.first, end };
+
+			coarse_clear_range(mmu, slot, part, mask, batch);
+			mask += end - part.first;
+			asked_for.first = end;
+		}
+		write_unlock(&mmu->lock);
+		cond_resched();
+	}
+}
+
 void dirty_clear(struct mmu *mmu, struct slot *slot, u64 first, u64 npages,
 		 const unsigned long *mask, struct tlb_batch *batch)
 {
 	u64 word = first / 64, words = word + (npages + 63) / 64;
 	struct table_stock stock = {};
 
+	if (unlikely(slot->coarse)) {
+		clear_coarse(mmu, slot, (struct word_range){ word, words }, mask, batch);
+		return;
+	}
 	while (word < words) {
 		u64 end = min(word + BATCH_WORDS, words);
 
 		table_stock_fill(&stock, mmu);
 		write_lock(&mmu->lock);
 		for (; word < end; word++) {
-			u64 asked = mask[word - first / 64] & word_mask(slot, word);
+			u64 asked = mask[word - first / 64] & slot_word_mask(slot, word);
 
 			/* What began dirty is split here, the other pages keep what they know. */
 			if (unlikely(stock.n) && asked)

@@ -24,11 +24,17 @@ static inline void dirty_record(struct slot *slot, u64 rel, struct ring *ring)
 		return;
 	slot_set_dirty(slot, rel);
 	if (ring && ring->entries)
-		ring_push(ring, slot->id, rel);
+		ring_push(ring, slot->id, slot_ring_page(slot, rel));
 }
 
 /* Logging begins: arms every leaf.  The batch always asks for a flush (invariant 4). */
 void dirty_start(struct mmu *mmu, struct slot *slot, struct tlb_batch *batch);
+
+/*
+ * When it returns there is a record of every write to @range that was permitted,
+ * or made, before.
+ */
+void dirty_see_writes(struct mmu *mmu, struct slot *slot, struct word_range range);
 
 /* What KVM_GET_DIRTY_LOG took: the words of each block of @block, one block behind the other. */
 struct dirty_taken {

@@ -231,6 +231,9 @@ static void zap_record(struct zap *zap, u64 old, gfn_t gfn, u64 n)
 
 	if (!slot || !slot_is_logged(slot) || !mmu_scans_d(zap->mmu) || !spte_was_written(old))
 		return;
+	/* No leaf of a coarse slot is of more than one range. */
+	if (slot->coarse)
+		n = 1;
 	for (; n; n--, gfn++)
 		slot_set_dirty(slot, gfn - slot->base);
 }

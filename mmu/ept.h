@@ -97,7 +97,7 @@ enum ept_restored {
 /*
  * Gives back, by one cmpxchg, what logging or access tracking took from the
  * leaf of @gfn; what the host or the slot forbids, it does not, nor a write to a
- * large leaf of a slot that is @logged: that splits it.  In a burst, in which
+ * large leaf of a slot that is @logged by 4K: that splits it.  In a burst, in which
  * every flush waits for this CPU (vmx/tlb.c), or with the lock held.
  */
 enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch, bool logged);
@@ -119,10 +119,11 @@ void ept_zap(struct mmu *mmu, struct slot *slot, gfn_t start, gfn_t end, struct 
 u64 ept_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch);
 
 /*
- * The same for every leaf in [start, end), nothing returned: logging begins.
- * Large leaves are split as long as @stock lasts, else they lose W.
+ * The same for every leaf in [start, end): logging begins.  Large leaves are split
+ * as long as @stock lasts, else they lose W; where @stock is NULL they stay, and are
+ * armed as small ones are, for all their pages.  True: a leaf that stays was written.
  */
-void ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
+bool ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
 		     struct tlb_batch *batch);
 
 /*

@@ -32,7 +32,7 @@ bool mmu_restore(struct mmu *mmu, const struct slots *slots, struct fault *fault
 	if (!slot || READ_ONCE(slot->dying))
 		return false;
 	/* Who begins to log waits for those who found the slot otherwise (SRCU), and arms then. */
-	restored = ept_restore(mmu, gfn, fault->write, fault->fetch, slot_is_logged(slot));
+	restored = ept_restore(mmu, gfn, fault->write, fault->fetch, slot_is_logged_by_page(slot));
 	if (restored == EPT_RESTORED_WRITE)
 		record_permitted(mmu, slot, fault, ring);
 	fault->kind = FAULT_RESTORED;
@@ -40,8 +40,8 @@ bool mmu_restore(struct mmu *mmu, const struct slots *slots, struct fault *fault
 }
 
 /*
- * The level of the leaf that @page may have.  What is logged is logged by 4K, and
- * so mapped (invariant 11); a slot's flags do not change while it is in use.
+ * The level of the leaf that @page may have (invariant 11); a slot's flags do not
+ * change while it is in use.
  */
 static int map_level(const struct mmu *mmu, const struct slot *slot, const struct fault *fault,
 		     const struct host_page *page)
@@ -49,7 +49,7 @@ static int map_level(const struct mmu *mmu, const struct slot *slot, const struc
 	gfn_t gfn = fault->gpa >> PAGE_SHIFT;
 	int level = mmu->caps.level;
 
-	if (level <= 1 || slot_is_logged(slot) ||
+	if (level <= 1 || slot_is_logged_by_page(slot) ||
 	    (fault->fetch && !fault->lend && mmu->caps.large_nx))
 		return 1;
 	return host_page_level(slot_hva(slot, gfn), page, slot_level(slot, gfn, level));

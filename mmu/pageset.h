@@ -94,6 +94,18 @@ static inline void pageset_add_word_alone(const struct pageset *set, u64 word, u
 	__set_bit(word / PAGESET_BLOCK_WORDS, set->block);
 }
 
+/* Atomically takes those pages of @bits in word @word that are in the set. */
+static inline u64 pageset_take_word(const struct pageset *set, u64 word, u64 bits)
+{
+	unsigned long old = READ_ONCE(set->word[word]);
+
+	do {
+		if (!(old & bits))
+			return 0;
+	} while (!try_cmpxchg(&set->word[word], &old, old & ~bits));
+	return old & bits;
+}
+
 /* What of @range is in its first block that may have pages; empty at @range.end: none has. */
 static inline struct word_range pageset_next(const struct pageset *set, struct word_range range)
 {

@@ -67,6 +67,8 @@ unsigned int pml_drain(const u64 *log, u16 index, const struct slots *slots, str
 			slot = slots_find(slots, gfn);
 		if (!slot || !slot_is_logged(slot))
 			end--;
+		else if (unlikely(slot->coarse))
+			dirty_record(slot, entry_gfn(*--end) - slot->base, to_ring ? ring : NULL);
 		else if (to_ring)
 			end = record_run(end, last, slot, ring, true);
 		else

@@ -75,6 +75,14 @@ static u32 reset_run(struct mmu *mmu, const struct named_slot *named, u64 rel, s
 	return ring_take_run(ring, max, &run, arm_page, table);
 }
 
+/* The range that page @rel stands for. */
+static void arm_coarse(struct mmu *mmu, const struct slot *slot, u64 rel, struct tlb_batch *batch)
+{
+	u64 first = rel & -SLOT_RANGE_PAGES, end = min(first + SLOT_RANGE_PAGES, slot->npages);
+
+	ept_rearm_range(mmu, slot->base + first, slot->base + end, NULL, batch);
+}
+
 /*
  * Gives back at most @max entries, and arms their pages.  What userspace left
  * in an entry is believed no further than that it names a page of a logged
@@ -92,6 +100,10 @@ static u32 reset_batch(struct mmu *mmu, const struct slots *slots, struct ring *
 		name_slot(&named, slots, id);
 		if (!named.slot || rel >= named.slot->npages)
 			continue;
+		if (unlikely(named.slot->coarse)) {
+			arm_coarse(mmu, named.slot, rel, batch);
+			continue;
+		}
 		ept_rearm_mask(mmu, named.slot->base + rel, 1, batch);
 		count += reset_run(mmu, &named, rel, ring, max - count);
 	}

@@ -18,6 +18,9 @@ int slot_level(const struct slot *slot, gfn_t gfn, int max)
 	u64 unlike = slot->base ^ slot->hva >> PAGE_SHIFT;
 	int level;
 
+	/* No leaf is of more than one range. */
+	if (slot->coarse)
+		max = min(max, 2);
 	for (level = max; level > 1; level--) {
 		u64 pages = EPT_LEVEL_PAGES(level);
 		gfn_t first = gfn & -pages;
@@ -102,6 +105,8 @@ int slots_classify(const struct slots *slots, const struct kvm_userspace_memory_
 			return -EINVAL;
 		if (old->base == base)
 			return old->flags == region->flags ? SLOT_NOTHING : SLOT_FLAGS;
+		if (old->coarse && !slot_may_be_coarse(base))
+			return -EINVAL;
 		change = SLOT_MOVE;
 	}
 	return slots_overlap(slots, base, npages, region->slot) ? -EEXIST : change;
@@ -196,6 +201,14 @@ struct slots *slots_change(const struct slots *old, const struct slot *without, 
 		slots->npages += slots->by_hva[i]->npages;
 	}
 	return slots;
+}
+
+void slot_set_range_dirty(struct slot *slot, u64 rel)
+{
+	struct word_range range = slot_range_words(slot, rel / 64);
+
+	for (; range.first < range.end; range.first++)
+		pageset_add_word(&slot->dirty, range.first, slot_word_mask(slot, range.first));
 }
 
 struct slot *slot_alloc(const struct kvm_userspace_memory_region *region)

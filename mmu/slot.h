@@ -10,6 +10,7 @@
 #ifndef VELLUM_MMU_SLOT_H
 #define VELLUM_MMU_SLOT_H
 
+#include "ept_bits.h"
 #include "mmu/pageset.h"
 #include "types.h"
 
@@ -20,6 +21,13 @@
 #define SLOTS_MAX	  (SLOTS_USER + 1)
 /* Flags a region may have. */
 #define SLOT_KNOWN_FLAGS (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
+/*
+ * What a coarse slot is tracked by: from its first page on, which is aligned to it.
+ * The records have all pages of a range, or none: a harvest that takes one takes
+ * and arms the range, which may be one large leaf.  A ring names its first page.
+ */
+#define SLOT_RANGE_PAGES EPT_LEVEL_PAGES(2)
+#define SLOT_RANGE_WORDS (SLOT_RANGE_PAGES / 64)
 /* KVM's limit for one slot: the bitmap's ABI counts pages in 31 bits. */
 #define SLOT_MAX_PAGES ((1ull << 31) - 1)
 
@@ -31,6 +39,7 @@ struct slot {
 	unsigned long hva; /* of the first page, in the VM owner's mm */
 	u32 flags;	   /* KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY */
 	u16 id;
+	bool coarse;	 /* its writes are tracked by ranges of SLOT_RANGE_PAGES */
 	u64 uncollapsed; /* pages at the end that mmu/host_collapse.c has to look at; its own */
 	bool dying;	 /* being deleted or moved: faults wait, records still count */
 	struct pageset dirty; /* the records: written pages; no set unless logged */
@@ -67,10 +76,44 @@ static inline void slot_leave_log(struct slot *slot)
 	slot->views = NULL;
 }
 
-/* Any context.  @rel < npages, the slot is logged. */
+/* What is logged by 4K is mapped so (invariant 11). */
+static inline bool slot_is_logged_by_page(const struct slot *slot)
+{
+	return slot_is_logged(slot) && !slot->coarse;
+}
+
+/* The pages of word @word that exist. */
+static inline u64 slot_word_mask(const struct slot *slot, u64 word)
+{
+	u64 left = slot->npages - word * 64;
+
+	return left >= 64 ? ~0ull : BIT_ULL(left) - 1;
+}
+
+/* The words of coarse @slot's range that word @word is of. */
+static inline struct word_range slot_range_words(const struct slot *slot, u64 word)
+{
+	u64 first = word & -SLOT_RANGE_WORDS;
+
+	return (struct word_range){ first, min(first + SLOT_RANGE_WORDS, slot->dirty.words) };
+}
+
+/* slot_set_dirty() of a coarse slot. */
+void slot_set_range_dirty(struct slot *slot, u64 rel);
+
+/* Page @rel was written.  Any context.  @rel < npages, the slot is logged. */
 static inline void slot_set_dirty(struct slot *slot, u64 rel)
 {
-	pageset_add(&slot->dirty, rel);
+	if (unlikely(slot->coarse))
+		slot_set_range_dirty(slot, rel);
+	else
+		pageset_add(&slot->dirty, rel);
+}
+
+/* What a ring names a write to page @rel by. */
+static inline u64 slot_ring_page(const struct slot *slot, u64 rel)
+{
+	return unlikely(slot->coarse) ? rel & -SLOT_RANGE_PAGES : rel;
 }
 
 static inline bool slot_has_gfn(const struct slot *slot, gfn_t gfn)
@@ -129,6 +172,12 @@ int slots_classify(const struct slots *slots, const struct kvm_userspace_memory_
  * NULL), generation one higher.  NULL when memory is short.  @old stays.
  */
 struct slots *slots_change(const struct slots *old, const struct slot *without, struct slot *with);
+
+/* May a slot that begins at @base be coarse? */
+static inline bool slot_may_be_coarse(gfn_t base)
+{
+	return base % SLOT_RANGE_PAGES == 0;
+}
 
 /* A slot as @region says.  The records are the caller's to begin.  NULL: no memory. */
 struct slot *slot_alloc(const struct kvm_userspace_memory_region *region);

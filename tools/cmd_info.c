@@ -76,9 +76,13 @@ static void show_capabilities(int fd)
 static void show_extensions(int fd)
 {
 	static const struct cap_name extensions[] = {
-		{ VELLUM_EXT_DRAIN, "DRAIN" },	   { VELLUM_EXT_TRACKERS, "TRACKERS" },
-		{ VELLUM_EXT_MARK, "MARK" },	   { VELLUM_EXT_RING_EVENT, "RING_EVENT" },
-		{ VELLUM_EXT_BOUNDED, "BOUNDED" }, { 0, NULL },
+		{ VELLUM_EXT_DRAIN, "DRAIN" },
+		{ VELLUM_EXT_TRACKERS, "TRACKERS" },
+		{ VELLUM_EXT_MARK, "MARK" },
+		{ VELLUM_EXT_RING_EVENT, "RING_EVENT" },
+		{ VELLUM_EXT_BOUNDED, "BOUNDED" },
+		{ VELLUM_EXT_TRACKING, "TRACKING" },
+		{ 0, NULL },
 	};
 	const struct cap_name *ext;
 	int value;

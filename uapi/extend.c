@@ -15,6 +15,7 @@ long extension_value(unsigned long extension)
 	case VELLUM_EXT_MARK:
 	case VELLUM_EXT_RING_EVENT:
 	case VELLUM_EXT_BOUNDED:
+	case VELLUM_EXT_TRACKING:
 		return 1;
 	case VELLUM_EXT_TRACKERS:
 		return TRACKERS_MAX;
@@ -176,6 +177,32 @@ static long reset_some(struct vm *vm, struct vellum_reset __user *user)
 	return put_user((u32)done, &user->count);
 }
 
+static long set_tracking(struct vm *vm, const void __user *user)
+{
+	struct vellum_tracking asked;
+
+	if (copy_from_user(&asked, user, sizeof(asked)))
+		return -EFAULT;
+	return memory_set_tracking(vm, &asked);
+}
+
+static long take_ranges(struct vm *vm, void __user *user)
+{
+	struct vellum_ranges asked;
+	long err;
+
+	if (copy_from_user(&asked, user, sizeof(asked)))
+		return -EFAULT;
+	if (asked.flags || !asked.max || asked.max > VELLUM_RANGES_MAX ||
+	    memchr_inv(asked.reserved, 0, sizeof(asked.reserved)))
+		return -EINVAL;
+	err = harvest_take_ranges(vm, &asked);
+	if (err)
+		return err;
+	/* Who cannot be told where to go on has the ranges, up to @count. */
+	return copy_to_user(user, &asked, sizeof(asked)) ? -EFAULT : 0;
+}
+
 long extend_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -191,6 +218,10 @@ long extend_vm_ioctl(struct vm *vm, unsigned int cmd, unsigned long arg)
 		return clear_some(vm, (void __user *)arg);
 	case VELLUM_RESET_RINGS:
 		return reset_some(vm, (void __user *)arg);
+	case VELLUM_SET_TRACKING:
+		return set_tracking(vm, (void __user *)arg);
+	case VELLUM_TAKE_RANGES:
+		return take_ranges(vm, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

@@ -8,6 +8,7 @@
  */
 #include <linux/uaccess.h>
 
+#include "mmu/coarse.h"
 #include "uapi/uapi.h"
 #include "vmx/trace.h"
 
@@ -288,6 +289,59 @@ long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log, u64 max
 	done = clear_locked(vm, log, max);
 	mutex_unlock(&vm->slots_lock);
 	return done;
+}
+
+static_assert(sizeof(struct coarse_range) == sizeof(struct vellum_range) &&
+	      offsetof(struct coarse_range, npages) == offsetof(struct vellum_range, num_pages));
+
+static long take_ranges(struct vm *vm, struct slot *slot, struct vellum_ranges *asked,
+			struct coarse_range *ranges)
+{
+	struct tlb_batch batch = TLB_BATCH_INIT;
+	struct coarse_taken taken = {
+		.to = ranges,
+		.max = asked->max,
+		.next = asked->first_page,
+	};
+	unsigned int i;
+
+	vm_drain_writes(vm);
+	coarse_take_ranges(&vm->mmu, slot, &taken, &batch);
+	tlb_discharge(vm, &batch);
+	asked->first_page = taken.next;
+	asked->count = taken.n;
+	if (!copy_to_user(u64_to_user_ptr(asked->ranges), ranges, taken.n * sizeof(*ranges)))
+		return 0;
+	for (i = 0; i < taken.n; i++)
+		coarse_put_back(slot, &ranges[i]);
+	return -EFAULT;
+}
+
+static long ranges_locked(struct vm *vm, struct vellum_ranges *asked, struct coarse_range *ranges)
+{
+	struct slot *slot = harvest_slot(vm, asked->slot);
+
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+	if (!slot->coarse || asked->first_page > slot->npages)
+		return -EINVAL;
+	return take_ranges(vm, slot, asked, ranges);
+}
+
+long harvest_take_ranges(struct vm *vm, struct vellum_ranges *asked)
+{
+	struct coarse_range *ranges =
+		kvmalloc_array(asked->max, sizeof(*ranges), GFP_KERNEL_ACCOUNT);
+	long err;
+
+	if (!ranges)
+		return -ENOMEM;
+	mutex_lock(&vm->slots_lock);
+	vm->stats.gets++;
+	err = ranges_locked(vm, asked, ranges);
+	mutex_unlock(&vm->slots_lock);
+	kvfree(ranges);
+	return err;
 }
 
 /* What is given back makes room for the next event, or does not and is one itself. */

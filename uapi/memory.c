@@ -8,6 +8,7 @@
  */
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "uapi/uapi.h"
@@ -21,6 +22,7 @@ struct change {
 	enum slot_change kind;
 	struct slot *old;      /* NULL when a slot is created */
 	struct slot *new;      /* NULL when one is deleted */
+	bool coarse;	       /* @new's */
 	struct slots *between; /* delete, move: as before, but @old is dying */
 	struct slots *after;
 };
@@ -68,7 +70,10 @@ static int change_prepare(struct vm *vm, const struct slots *slots, struct chang
 
 	if (change->kind != SLOT_DELETE) {
 		change->new = slot_alloc(region);
-		if (!change->new || change_attach_bitmap(vm, change))
+		if (!change->new)
+			return -ENOMEM;
+		change->new->coarse = change->coarse;
+		if (change_attach_bitmap(vm, change))
 			return -ENOMEM;
 	}
 	if (change_retires(change)) {
@@ -99,18 +104,10 @@ static void logging_end(struct vm *vm)
 		vm_update_pml(vm);
 }
 
-/*
- * No translation of @slot is left.  Writes that were still under way have
- * reached its bitmap: the slot stays in the array until they have.
- */
-static void slot_retire(struct vm *vm, struct slot *slot, struct slots *between)
+static void slot_zap(struct vm *vm, struct slot *slot)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	gfn_t gfn = slot->base, end = slot->base + slot->npages;
-
-	WRITE_ONCE(slot->dying, true);
-	publish(vm, between); /* waits for the faults that did not see it dying */
-	vm_drain_writes(vm);
 
 	while (gfn < end) {
 		gfn_t next = min(gfn + ZAP_BATCH, end);
@@ -124,6 +121,18 @@ static void slot_retire(struct vm *vm, struct slot *slot, struct slots *between)
 	/* A notifier may have zapped the same leaves, and its flush may be still to come. */
 	batch.flush = true;
 	tlb_discharge(vm, &batch);
+}
+
+/*
+ * No translation of @slot is left.  Writes that were still under way have
+ * reached its bitmap: the slot stays in the array until they have.
+ */
+static void slot_retire(struct vm *vm, struct slot *slot, struct slots *between)
+{
+	WRITE_ONCE(slot->dying, true);
+	publish(vm, between); /* waits for the faults that did not see it dying */
+	vm_drain_writes(vm);
+	slot_zap(vm, slot);
 }
 
 /*
@@ -178,8 +187,10 @@ static long change_slots(struct vm *vm, const struct kvm_userspace_memory_region
 	if (kind < 0 || kind == SLOT_NOTHING)
 		return kind < 0 ? kind : 0;
 	change.kind = kind;
-	if (kind != SLOT_CREATE)
+	if (kind != SLOT_CREATE) {
 		change.old = slots_by_id(slots, region->slot);
+		change.coarse = change.old->coarse;
+	}
 
 	err = change_prepare(vm, slots, &change, region);
 	if (err)
@@ -200,6 +211,62 @@ long memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *
 		return -EINVAL;
 	mutex_lock(&vm->slots_lock);
 	err = change_slots(vm, region);
+	mutex_unlock(&vm->slots_lock);
+	return err;
+}
+
+static_assert(SLOT_RANGE_PAGES << PAGE_SHIFT == BIT_ULL(VELLUM_TRACK_2M));
+
+static long set_coarse(struct vm *vm, struct slots *slots, struct slot *old, bool coarse)
+{
+	const struct kvm_userspace_memory_region region = {
+		.slot = old->id,
+		.flags = old->flags,
+		.guest_phys_addr = old->base << PAGE_SHIFT,
+		.memory_size = old->npages << PAGE_SHIFT,
+		.userspace_addr = old->hva,
+	};
+	struct change change = { .kind = SLOT_FLAGS, .old = old, .coarse = coarse };
+	int err = change_prepare(vm, slots, &change, &region);
+
+	if (err) {
+		change_abandon(&change);
+		return err;
+	}
+	change_commit(vm, &change);
+	/* Leaves of 1G go.  Who made them has found the old slot, and is waited for. */
+	if (coarse && vm->mmu.caps.level > 2)
+		slot_zap(vm, change.new);
+	return 0;
+}
+
+/* slots_lock held. */
+static long set_tracking(struct vm *vm, const struct vellum_tracking *asked)
+{
+	struct slots *slots =
+		rcu_dereference_protected(vm->host.slots, lockdep_is_held(&vm->slots_lock));
+	struct slot *old = slots_by_id(slots, asked->slot);
+	bool coarse = asked->page_shift == VELLUM_TRACK_2M;
+
+	if (!old)
+		return -ENOENT;
+	if (coarse && !slot_may_be_coarse(old->base))
+		return -EINVAL;
+	if (old->coarse == coarse)
+		return 0;
+	return slot_is_logged(old) ? -EBUSY : set_coarse(vm, slots, old, coarse);
+}
+
+long memory_set_tracking(struct vm *vm, const struct vellum_tracking *asked)
+{
+	long err;
+
+	if (asked->slot >= SLOTS_USER ||
+	    (asked->page_shift != VELLUM_TRACK_4K && asked->page_shift != VELLUM_TRACK_2M) ||
+	    memchr_inv(asked->reserved, 0, sizeof(asked->reserved)))
+		return -EINVAL;
+	mutex_lock(&vm->slots_lock);
+	err = set_tracking(vm, asked);
 	mutex_unlock(&vm->slots_lock);
 	return err;
 }

@@ -40,6 +40,8 @@ long vm_ioctl_create(unsigned long type);
 
 /* KVM_SET_USER_MEMORY_REGION. */
 long memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
+/* VELLUM_SET_TRACKING. */
+long memory_set_tracking(struct vm *vm, const struct vellum_tracking *asked);
 /*
  * A page table that maps the first 4 GiB to themselves, in a slot of its own at
  * vm->identity_map.  Once for a VM; vm->lock held.
@@ -55,6 +57,8 @@ long memory_limit_shadow(struct vm *vm, unsigned long pages);
 long harvest_get(struct vm *vm, const struct kvm_dirty_log *log);
 long harvest_clear(struct vm *vm, const struct kvm_clear_dirty_log *log, u64 max);
 long harvest_reset_rings(struct vm *vm, u32 most);
+/* VELLUM_TAKE_RANGES: @asked's first_page and count are set.  0 or -errno. */
+long harvest_take_ranges(struct vm *vm, struct vellum_ranges *asked);
 
 /* policy.c: KVM_ENABLE_CAP of a VM, -EINVAL for those that are not here; of a vCPU; the filter. */
 long policy_enable(struct vm *vm, const struct kvm_enable_cap *cap);

@@ -27,6 +27,7 @@
 #define VELLUM_EXT_MARK	       3 /* 1 */
 #define VELLUM_EXT_RING_EVENT  4 /* 1 */
 #define VELLUM_EXT_BOUNDED     5 /* 1: VELLUM_CLEAR and VELLUM_RESET_RINGS */
+#define VELLUM_EXT_TRACKING    6 /* 1: VELLUM_SET_TRACKING and VELLUM_TAKE_RANGES */
 
 /*
  * On a VM; the argument is 0.  What every vCPU has written so far is in the
@@ -131,5 +132,48 @@ struct vellum_reset {
 };
 
 #define VELLUM_RESET_RINGS _IOWR(VELLUMIO, 0xd9, struct vellum_reset)
+
+/*
+ * On a VM: writes to @slot, from when it is logged next, are tracked by 4K, as KVM
+ * does, or by 2M.  By 2M its large pages stay, and every harvest tells of all pages
+ * of a written range, or of none; a ring names the first.  The slot begins at a
+ * multiple of 2M (EINVAL), there is one (ENOENT), and it is not logged now (EBUSY).
+ */
+struct vellum_tracking {
+	__u32 slot;
+	__u32 page_shift; /* VELLUM_TRACK_* */
+	__u64 reserved[3];
+};
+
+#define VELLUM_TRACK_4K 12
+#define VELLUM_TRACK_2M 21
+
+#define VELLUM_SET_TRACKING _IOW(VELLUMIO, 0xda, struct vellum_tracking)
+
+/* Pages of a slot. */
+struct vellum_range {
+	__u64 first_page;
+	__u64 num_pages;
+};
+
+/*
+ * On a VM, of a logged slot that is tracked by 2M (else EINVAL): what was written
+ * since KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG or this took it, from @first_page on,
+ * as ranges in ascending order to the @max elements at @ranges.  @count is how many
+ * there were, @first_page where to go on: the slot's size in pages at its end.
+ */
+#define VELLUM_RANGES_MAX 4096
+
+struct vellum_ranges {
+	__u32 slot;
+	__u32 flags;
+	__u64 first_page; /* in and out */
+	__u64 ranges;	  /* the address of struct vellum_range[max] */
+	__u32 max;	  /* 1 to VELLUM_RANGES_MAX */
+	__u32 count;	  /* out */
+	__u64 reserved[2];
+};
+
+#define VELLUM_TAKE_RANGES _IOWR(VELLUMIO, 0xdb, struct vellum_ranges)
 
 #endif

@@ -39,7 +39,7 @@ typedef u64 gfn_t;
 typedef u64 hpa_t;
 
 /* mmu/pageset.h: small blocks, so that small slots have several. */
-#define PAGESET_BLOCK_SHIFT 7
+#define PAGESET_BLOCK_SHIFT 9
 
 /* linux/bits.h, linux/kernel.h, linux/mm.h */
 #define BITS_PER_LONG		      64

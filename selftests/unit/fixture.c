@@ -82,6 +82,8 @@ static struct slot *change_flags(struct fixture *f, struct slot *old, u32 flags,
 	struct slot *slot = slot_alloc(&region);
 	struct slots *slots = slots_change(fixture_slots(f), old, slot);
 
+	if (slot)
+		slot->coarse = old->coarse;
 	if (!slot || !slots ||
 	    ((flags & KVM_MEM_LOG_DIRTY_PAGES) && pageset_init(&slot->dirty, slot->npages, set)))
 		env_die("change_flags: no memory");

@@ -99,7 +99,7 @@ static void check_record(struct world *w, struct vcpu *v, const struct shadow_fa
 	u32 n = v->ring.head - head;
 
 	if (os && slot_is_logged(os->slot) && fault->l1.write)
-		oracle_page(os, gfn)->touched = w->clock;
+		oracle_touch(w, os, gfn - os->slot->base);
 	if (!n)
 		return;
 	if (n > 1 || !os || !fault->l1.write)

@@ -444,6 +444,30 @@ static void op_slot(struct world *w)
 	world_set_region(w, &region);
 }
 
+/* Tracked by 2M, or no longer: of what begins at such an address, and is not logged. */
+static void op_coarse(struct world *w)
+{
+	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
+	bool coarse;
+
+	if (!os || slot_is_logged(os->slot) || !slot_may_be_coarse(os->slot->base))
+		return;
+	coarse = w->rnd(8);
+	world_trace(w, "coarse", os->slot->id, os->slot->base, coarse);
+	world_set_coarse(w, os, coarse);
+}
+
+static void op_take_ranges(struct world *w)
+{
+	struct oslot *os = pick_logged(w);
+
+	if (!os || !os->slot->coarse)
+		return;
+	age_all(w, os);
+	world_trace(w, "take ranges", os->slot->id, os->slot->base, os->slot->npages);
+	world_take_ranges(w, os);
+}
+
 /* Logging on or off. */
 static void op_flags(struct world *w)
 {
@@ -532,6 +556,7 @@ static const struct {
 	{ op_trouble, 20 },   { op_host_write, 20 },  { op_lazy, 6 },	     { oracle_audit, 1 },
 	{ op_tracker, 8, true }, { op_take, 40, true }, { op_settle, 40, true }, { op_mark, 20 },
 	{ op_huge, 20 },      { op_collapse, 10 },
+	{ op_coarse, 40, true }, { op_take_ranges, 20, true },
 	{ op_l2_access, 700 }, { op_l2_sweep, 8, true }, { op_l1_change, 30 }, { op_invept, 8 },
 };
 

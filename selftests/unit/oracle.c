@@ -15,17 +15,34 @@ struct oslot *oracle_slot(struct world *w, gfn_t gfn)
 	return NULL;
 }
 
+/* Pages [*first, returned end) of @os are tracked as one with page @rel. */
+static u64 tracked_with(const struct oslot *os, u64 rel, u64 *first)
+{
+	*first = os->slot->coarse ? rel - rel % 512 : rel;
+	return os->slot->coarse ? min(*first + 512, os->slot->npages) : rel + 1;
+}
+
+void oracle_touch(struct world *w, struct oslot *os, u64 rel)
+{
+	u64 first, end = tracked_with(os, rel, &first);
+
+	for (; first < end; first++)
+		os->page[first].touched = w->clock;
+}
+
 void oracle_written(struct world *w, struct oslot *os, u64 rel, bool to_ring)
 {
-	struct tracked *page = &os->page[rel];
+	u64 at, first, end = tracked_with(os, rel, &first);
 	unsigned int i;
 
-	page->touched = ++w->clock;
-	for (i = 0; i < NR_TRACKERS; i++)
-		if (i != RING && !page->owed[i])
-			page->owed[i] = w->clock;
-	if (w->ring && to_ring && !page->owed[RING])
-		page->owed[RING] = w->clock;
+	w->clock++;
+	oracle_touch(w, os, rel);
+	for (at = first; at < end; at++)
+		for (i = 0; i < NR_TRACKERS; i++)
+			if (i != RING && !os->page[at].owed[i])
+				os->page[at].owed[i] = w->clock;
+	if (w->ring && to_ring && !os->page[first].owed[RING])
+		os->page[first].owed[RING] = w->clock;
 }
 
 void oracle_access(struct world *w, gfn_t gfn, hfn_t hfn, bool write)
@@ -52,6 +69,7 @@ void oracle_pushed(struct world *w, struct vcpu *v, u32 index, struct oslot *os,
 {
 	const struct kvm_dirty_gfn *entry = &v->ring.entries[index % RING_SIZE];
 
+	tracked_with(os, rel, &rel);
 	if (entry->slot != os->slot->id || entry->offset != rel ||
 	    entry->flags != KVM_DIRTY_GFN_F_DIRTY)
 		world_fail(w, 1, "order: ring entry %u is page %u:%#llx (flags %u), not %u:%#llx",
@@ -61,13 +79,27 @@ void oracle_pushed(struct world *w, struct vcpu *v, u32 index, struct oslot *os,
 	w->stats.pushes++;
 }
 
+/* Page @rel may be told: it, or one that is tracked as one with it, was touched. */
+static bool may_tell(const struct oslot *os, u64 rel, enum tracker who)
+{
+	u64 first, end = tracked_with(os, rel, &first);
+
+	for (; first < end; first++) {
+		const struct tracked *page = &os->page[first];
+
+		if (page->cleared[who] == NEVER || page->touched > page->cleared[who])
+			return true;
+	}
+	return false;
+}
+
 void oracle_check_page(struct world *w, const struct oslot *os, u64 rel, bool told,
 		       const struct asked *by)
 {
 	const struct tracked *page = &os->page[rel];
-	u32 owed = page->owed[by->who], cleared = page->cleared[by->who];
+	u32 owed = page->owed[by->who];
 
-	if (told && cleared != NEVER && page->touched <= cleared)
+	if (told && !may_tell(os, rel, by->who))
 		world_fail(w, 3, "page %u:%#llx is reported to %u, nobody wrote it since",
 			   os->slot->id, rel, by->who);
 	if (!told && owed && owed <= by->moment.since)
@@ -82,17 +114,18 @@ void oracle_check_get(struct world *w, struct oslot *os, const unsigned long *wo
 	const struct slot *slot = os->slot;
 	u64 rel;
 
-	for (rel = 0; rel < slot->npages; rel++) {
+	for (rel = 0; rel < slot->npages; rel++)
+		oracle_check_page(w, os, rel, test_bit(rel, words), &by);
+	for (rel = 0; taken && rel < slot->npages; rel++) {
 		struct tracked *page = &os->page[rel];
-		bool told = test_bit(rel, words);
 
-		oracle_check_page(w, os, rel, told, &by);
-		if (!told || !taken)
+		if (!test_bit(rel, words))
 			continue;
 		page->cleared[BITMAP] = moment->taken;
 		page->owed[BITMAP] = 0;
 		w->stats.reported++;
 	}
+	rel = slot->npages;
 	if (rel % 64 && words[rel / 64] >> (rel % 64))
 		world_fail(w, 8, "bits beyond the end of slot %u are set", slot->id);
 }
@@ -152,6 +185,8 @@ int oracle_classify(struct world *w, const struct kvm_userspace_memory_region *r
 		return overlap ? -EEXIST : SLOT_CREATE;
 	if (old->npages * 4096 != region->memory_size || old->hva != region->userspace_addr ||
 	    (old->flags & KVM_MEM_READONLY) != (region->flags & KVM_MEM_READONLY))
+		return -EINVAL;
+	if (old->base * 4096 != region->guest_phys_addr && old->coarse && first % (2u << 20))
 		return -EINVAL;
 	if (old->base * 4096 != region->guest_phys_addr)
 		return overlap ? -EEXIST : SLOT_MOVE;

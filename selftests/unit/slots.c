@@ -16,6 +16,8 @@ static struct slot *make_slot(struct world *w, const struct oslot *old,
 {
 	struct slot *slot = slot_alloc(region);
 
+	if (slot && old)
+		slot->coarse = old->slot->coarse;
 	if (!slot || !(region->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return slot;
 	if (is_logged(old)) {
@@ -166,6 +168,24 @@ static void commit(struct world *w, struct oslot *old, enum slot_change what, st
 	slot_free(gone);
 	if (os != old)
 		free(old);
+}
+
+void world_set_coarse(struct world *w, struct oslot *os, bool coarse)
+{
+	const struct kvm_userspace_memory_region region = {
+		.slot = os->slot->id,
+		.flags = os->slot->flags,
+		.guest_phys_addr = os->slot->base << PAGE_SHIFT,
+		.memory_size = os->slot->npages << PAGE_SHIFT,
+		.userspace_addr = os->slot->hva,
+	};
+	struct slot *slot = make_slot(w, os, &region);
+	struct slots *slots = slot ? slots_change(world_slots(w), os->slot, slot) : NULL;
+
+	if (!slots)
+		env_die("a slot cannot be changed");
+	slot->coarse = coarse;
+	commit(w, os, SLOT_FLAGS, slot, slots);
 }
 
 static int change(struct world *w, struct oslot *old, enum slot_change what,

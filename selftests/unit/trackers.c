@@ -146,11 +146,12 @@ void world_tracker_take(struct world *w, struct oslot *os, unsigned int id)
 	by = share(w, os, VIEWS + id, range);
 	n = view_take(os->slot, id, range);
 	flat_words(&os->slot->views->of[id].held, range, out);
+	for (rel = range.first * 64; rel < range_end(os, range); rel++)
+		oracle_check_page(w, os, rel, test_bit(rel - range.first * 64, out), &by);
 	for (rel = range.first * 64; rel < range_end(os, range); rel++) {
 		bool told = test_bit(rel - range.first * 64, out);
 		struct tracked *page = &os->page[rel];
 
-		oracle_check_page(w, os, rel, told, &by);
 		told_pages += told;
 		if (!told || failed)
 			continue;
@@ -230,6 +231,8 @@ void world_mark(struct world *w, struct oslot *os, struct vcpu *v)
 		if (ring)
 			oracle_pushed(w, v, head++, os, first + i);
 		w->stats.marked++;
+		if (os->slot->coarse)
+			i = (first + i) / 512 * 512 + 511 - first;
 	}
 	if (ring && ring->head != head)
 		world_fail(w, 12, "a mark made %u ring entries too many", ring->head - head);

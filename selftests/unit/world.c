@@ -77,7 +77,7 @@ static void check_fault_record(struct world *w, struct vcpu *v, const struct fau
 	u32 n = v->ring.head - head;
 
 	if (os && slot_is_logged(os->slot) && fault->write && w->mmu.kind != SPTE_AD)
-		oracle_page(os, gfn)->touched = w->clock;
+		oracle_touch(w, os, gfn - os->slot->base);
 	if (!n)
 		return;
 	if (n > 1 || !os || !fault->write || w->mmu.kind == SPTE_AD)
@@ -341,7 +341,7 @@ void vcpu_exit(struct world *w, struct vcpu *v)
 			oracle_pushed(w, v, head++, os, rel);
 		if (!test_bit(rel, os->slot->dirty.word))
 			world_fail(w, 1, "gfn %#llx was logged, its bit is not set", gfn);
-		os->page[rel].touched = w->clock;
+		oracle_touch(w, os, rel);
 	}
 	if (head != ring->head)
 		world_fail(w, 1, "a log of %u made %d entries too many", n, ring->head - head);

@@ -121,7 +121,7 @@ struct world_stats {
 	u64 gets, clears, resets, reported, given_back, invalidations, aged, copied;
 	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races,
 		overtaken, takes, settled, trackers, marked, large, splits,
-		host_splits, collapses, restored_large;
+		host_splits, collapses, restored_large, ranges;
 	u64 l2_reads, l2_writes, l2_faults, l2_restored, l2_races, l2_large, l1_changes, invepts;
 };
 
@@ -204,6 +204,8 @@ void l1_invept(struct world *w, unsigned int e);
 
 /* slots.c: changes of slots, and the host's notifications. */
 void world_set_region(struct world *w, const struct kvm_userspace_memory_region *region);
+/* A slot that is not logged is tracked by ranges from now on, or no longer. */
+void world_set_coarse(struct world *w, struct oslot *os, bool coarse);
 void world_invalidate_begin(struct world *w, unsigned int index, unsigned int n);
 void world_invalidate_end(struct world *w, unsigned int index, unsigned int n);
 /* The MMU has forgotten what was accessed of these host pages. */
@@ -217,6 +219,8 @@ static inline struct tracked *oracle_page(struct oslot *os, gfn_t gfn)
 	return &os->page[gfn - os->slot->base];
 }
 
+/* Something may tell of page @rel from now on; in a coarse slot of its whole range. */
+void oracle_touch(struct world *w, struct oslot *os, u64 rel);
 void oracle_access(struct world *w, gfn_t gfn, hfn_t hfn, bool write);
 void oracle_written(struct world *w, struct oslot *os, u64 rel, bool to_ring);
 /* The entry that @v's ring holds at @index must be page @rel of @os. */
@@ -243,6 +247,8 @@ void world_mark(struct world *w, struct oslot *os, struct vcpu *v);
 struct moment world_begin_harvest(struct world *w);
 void world_get(struct world *w, struct oslot *os);
 void world_clear(struct world *w, struct oslot *os);
+/* A coarse slot's ranges, some at a time. */
+void world_take_ranges(struct world *w, struct oslot *os);
 void world_collect(struct world *w, struct vcpu *v, u32 max);
 void world_reset(struct world *w);
 

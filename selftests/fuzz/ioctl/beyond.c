@@ -98,6 +98,35 @@ unsigned long arg_reset_part(struct thread *t, struct world *w, int v, const str
 	return place(t, reset, sizeof(*reset));
 }
 
+unsigned long arg_tracking(struct thread *t, struct world *w, int v, const struct call *call)
+{
+	struct vellum_tracking *tracking = (void *)t->scratch;
+	struct rng *rng = &t->rng;
+
+	memset(tracking, 0, sizeof(*tracking));
+	tracking->slot = any_slot(rng, w);
+	tracking->page_shift = one_in(rng, 4) ? VELLUM_TRACK_4K : VELLUM_TRACK_2M;
+	if (one_in(rng, 20))
+		mutate(rng, tracking, sizeof(*tracking));
+	return place(t, tracking, sizeof(*tracking));
+}
+
+unsigned long arg_ranges(struct thread *t, struct world *w, int v, const struct call *call)
+{
+	struct vellum_ranges *ranges = (void *)t->scratch;
+	struct rng *rng = &t->rng;
+
+	memset(ranges, 0, sizeof(*ranges));
+	ranges->slot = any_slot(rng, w);
+	if (ranges->slot < SLOTS && one_in(rng, 2))
+		ranges->first_page = rng_below(rng, w->slot[ranges->slot].pages + 2);
+	ranges->ranges = (unsigned long)any_bitmap(t);
+	ranges->max = one_in(rng, 8) ? odd_number(rng) : 1 + rng_below(rng, 64);
+	if (one_in(rng, 20))
+		mutate(rng, ranges, sizeof(*ranges));
+	return place(t, ranges, sizeof(*ranges));
+}
+
 unsigned long arg_ring_event(struct thread *t, struct world *w, int v, const struct call *call)
 {
 	struct vellum_ring_event *event = (void *)t->scratch;

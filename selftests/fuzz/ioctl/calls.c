@@ -129,6 +129,8 @@ const struct call calls[] = {
 	  0, NULL },
 	BEYOND(VELLUM_CLEAR, ON_VM, BOUNDED, 40, arg_clear_part),
 	BEYOND(VELLUM_RESET_RINGS, ON_VM, BOUNDED, 30, arg_reset_part),
+	BEYOND(VELLUM_SET_TRACKING, ON_VM, TRACKING, 20, arg_tracking),
+	BEYOND(VELLUM_TAKE_RANGES, ON_VM, TRACKING, 40, arg_ranges),
 	/* Numbers that nobody has given out. */
 	{ "0xae37 (VM)", _IO(KVMIO, 0x37), ON_VM, NOBODY, 1, arg_none, 0, NULL },
 	{ "0xae37 (vCPU)", _IO(KVMIO, 0x37), ON_VCPU, NOBODY, 1, arg_none, 0, NULL },

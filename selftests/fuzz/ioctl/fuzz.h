@@ -153,6 +153,8 @@ unsigned long arg_extension(struct thread *t, struct world *w, int v, const stru
 unsigned long arg_tracker(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_pages(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_clear_part(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_tracking(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_ranges(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_reset_part(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_ring_event(struct thread *t, struct world *w, int v, const struct call *call);
 void tame_regs(void *arg);
