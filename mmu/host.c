@@ -389,14 +389,25 @@ static struct slot *guest_piece(const struct slots *slots, gpa_t gpa, size_t len
 	return slot;
 }
 
+/* Page tables and bitmaps are read by entries: of these lengths a copy is one load. */
+static bool read_user(void *to, unsigned long hva, size_t len)
+{
+	switch (len) {
+	case 1:
+		return !get_user(*(u8 *)to, (u8 __user *)hva);
+	case 8:
+		return !get_user(*(u64 *)to, (u64 __user *)hva);
+	}
+	return !copy_from_user(to, (void __user *)hva, len);
+}
+
 int host_read_guest(const struct slots *slots, gpa_t gpa, void *to, size_t len)
 {
 	unsigned long hva;
 	size_t piece;
 
 	for (; len; len -= piece, gpa += piece, to += piece)
-		if (!guest_piece(slots, gpa, len, &hva, &piece) ||
-		    copy_from_user(to, (void __user *)hva, piece))
+		if (!guest_piece(slots, gpa, len, &hva, &piece) || !read_user(to, hva, piece))
 			return -EFAULT;
 	return 0;
 }

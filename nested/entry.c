@@ -66,20 +66,29 @@ static void write_controls02(struct vcpu *vcpu)
 	tsc_write_vmcs(vcpu);
 }
 
+/* Of L1's MSR bitmap; ones where there is none, or no memory. */
+static u64 msr_bitmap_word(struct vcpu *vcpu, unsigned int word)
+{
+	const struct vmcs12 *v = vmcs12_of(vcpu);
+	u64 bits;
+
+	if (!(v->cpu_based_vm_exec_control & CPU_BASED_USE_MSR_BITMAPS) ||
+	    guest_read(vcpu, v->msr_bitmap + word * sizeof(bits), &bits, sizeof(bits)))
+		return ~0ull;
+	return bits;
+}
+
+/* What exits by L0's wish or L1's.  The owner's MSR filter may change L0's at any time. */
 static void write_msr_bitmap02(struct vcpu *vcpu)
 {
-	unsigned long *bitmap = nested_of(vcpu)->msr_bitmap;
+	u64 *bitmap = (u64 *)nested_of(vcpu)->msr_bitmap;
+	const u64 *l0 = (const u64 *)vcpu->vm->msr_bitmap;
 	unsigned int i;
 
-	for (i = 0; i < vm_no_exit_count; i++) {
-		u32 index = vm_no_exit[i];
+	for (i = 0; i < VM_NO_EXIT_WORDS; i++) {
+		unsigned int word = vm_no_exit_words[i];
 
-		__assign_bit(vm_msr_bit(index, KVM_MSR_FILTER_READ), bitmap,
-			     vm_msr_exits(vcpu->vm, index, KVM_MSR_FILTER_READ) ||
-				     l1_wants_msr(vcpu, index, false));
-		__assign_bit(vm_msr_bit(index, KVM_MSR_FILTER_WRITE), bitmap,
-			     vm_msr_exits(vcpu->vm, index, KVM_MSR_FILTER_WRITE) ||
-				     l1_wants_msr(vcpu, index, true));
+		bitmap[word] = READ_ONCE(l0[word]) | msr_bitmap_word(vcpu, word);
 	}
 	vmwrite(MSR_BITMAP, __pa(bitmap));
 }

@@ -3,6 +3,8 @@
  * An exit of L2: is it L1's to have, by the controls that L1 set (SDM 3C 26), or
  * L0's alone?
  */
+#include <linux/uaccess.h>
+
 #include "nested/nested.h"
 
 bool l1_wants_exception(const struct vmcs12 *v, u8 vector, u32 error)
@@ -264,4 +266,24 @@ int nested_exit(struct vcpu *vcpu)
 	exit = read_exit(reason);
 	leave_l2(vcpu, &exit);
 	return ENTER_AGAIN;
+}
+
+/*
+ * Nothing may sleep: where L1's bitmap is not at hand its bits read as ones, and
+ * nested_exit() looks again.
+ */
+bool nested_exit_is_quick(struct vcpu *vcpu)
+{
+	bool quick;
+
+	if (vcpu->vmx->exit_reason != EXIT_REASON_MSR_READ)
+		return false;
+	pagefault_disable();
+	quick = !l1_wants_msr(vcpu, vcpu->regs[GPR_RCX], false);
+	pagefault_enable();
+	if (!quick)
+		return false;
+	nested_of(vcpu)->run_pending = false;
+	timer_write(vcpu); /* the next entry may follow at once */
+	return true;
 }

@@ -248,6 +248,7 @@ static int insn_vmptrld(struct vcpu *vcpu)
 		return vmx_fail(vcpu, VMXERR_VMPTRLD_INCORRECT_VMCS_REVISION_ID);
 	vmcs12_flush(vcpu);
 	*n->vmcs12 = header;
+	n->direct_changed = true;
 	n->current_ptr = pa;
 	return vmx_succeed(vcpu);
 }
@@ -287,6 +288,12 @@ static struct vmcs12 *vmcs_of_insn(const struct vcpu *vcpu)
 	return n->current_ptr == NO_ADDRESS ? NULL : n->vmcs12;
 }
 
+/* Memory may have to be fetched first. */
+static bool operand_may_sleep(u32 info)
+{
+	return !(info & INFO_REGISTER) && irqs_disabled();
+}
+
 int insn_vmread(struct vcpu *vcpu)
 {
 	const struct vmcs12 *v = vmcs_of_insn(vcpu);
@@ -294,6 +301,8 @@ int insn_vmread(struct vcpu *vcpu)
 	u64 value;
 	int ret;
 
+	if (operand_may_sleep(info))
+		return EXIT_SLOW;
 	if (!v)
 		return vmx_fail_invalid(vcpu);
 	if (!vmcs12_read(v, insn_field(vcpu), &value))
@@ -313,6 +322,8 @@ int insn_vmwrite(struct vcpu *vcpu)
 	u64 field = insn_field(vcpu), value = 0;
 	int ret = 0;
 
+	if (operand_may_sleep(info))
+		return EXIT_SLOW;
 	if (!v)
 		return vmx_fail_invalid(vcpu);
 	if (info & INFO_REGISTER)
@@ -326,6 +337,7 @@ int insn_vmwrite(struct vcpu *vcpu)
 	if (vmcs12_is_read_only(field) && !(nested_of(vcpu)->caps.misc & MISC_VMWRITE_ALL))
 		return vmx_fail(vcpu, VMXERR_VMWRITE_READ_ONLY_VMCS_COMPONENT);
 	vmcs12_write(v, field, value);
+	direct_written(nested_of(vcpu), field);
 	return vmx_succeed(vcpu);
 }
 

@@ -45,6 +45,7 @@ struct nested {
 	/* What vmcs02 holds of the direct fields; valid once L2 was entered. */
 	u64 known[NESTED_DIRECT_MAX];
 	bool known_valid;
+	bool direct_changed; /* vmcs12 may have others, beyond those always looked at */
 
 	struct host_page apic_page; /* while has_apic_page: held for vmcs02 */
 	bool has_apic_page;
@@ -106,6 +107,7 @@ int refresh_pages(struct vcpu *vcpu);
 
 /* exit.c: what L1 has to hear of. */
 int nested_exit(struct vcpu *vcpu);
+bool nested_exit_is_quick(struct vcpu *vcpu);
 /* What the CPU tells of the exit, as it tells it. */
 struct l2_exit read_exit(u32 reason);
 bool l1_wants_exception(const struct vmcs12 *v, u8 vector, u32 error);
@@ -122,9 +124,9 @@ void abandon_l2(struct vcpu *vcpu);
 void save_guest12(struct vcpu *vcpu);
 
 /* state12.c: the direct fields. */
-void direct_init(void);
 void direct_to_vmcs02(struct nested *n);
 void direct_from_vmcs02(struct nested *n);
+void direct_written(struct nested *n, u64 field); /* of vmcs12, by L1 */
 
 /* lists.c: MSRs to be loaded; 0, or the number, from 1, of the entry that cannot be. */
 u32 load_msr_list(struct vcpu *vcpu, gpa_t list, u32 count);

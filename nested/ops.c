@@ -80,6 +80,7 @@ static const struct nested_ops ops = {
 	.destroy = destroy,
 	.insn = nested_insn,
 	.exit = nested_exit,
+	.is_quick = nested_exit_is_quick,
 	.wants_exception = nested_wants_exception,
 	.exit_is_due = nested_exit_is_due,
 	.settle = nested_settle,
@@ -97,7 +98,6 @@ void __init nested_init(void)
 	if (!nested)
 		return;
 	settle_offer();
-	direct_init();
 	cpuid_offer_vmx();
 	nested_ops = &ops;
 }

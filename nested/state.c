@@ -123,6 +123,7 @@ static int set_state(struct vcpu *vcpu, const struct kvm_nested_state *state,
 	if (!v)
 		return 0;
 	*n->vmcs12 = *v;
+	n->direct_changed = true;
 	n->current_ptr = state->hdr.vmx.vmcs12_pa;
 	if (!(state->flags & KVM_STATE_NESTED_GUEST_MODE))
 		return 0;

@@ -11,23 +11,33 @@
 #include "vmx/vmx.h"
 
 /* Accesses to these harm nobody: the VMCS or load.c keeps guest and host apart. */
-const u32 vm_no_exit[] = {
+static const u32 no_exit[] = {
 	MSR_FS_BASE,	      MSR_GS_BASE,	     MSR_KERNEL_GS_BASE,
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 };
 
-const unsigned int vm_no_exit_count = ARRAY_SIZE(vm_no_exit);
-
 /* One bit an MSR: reads of low and high MSRs, then writes. */
-unsigned int vm_msr_bit(u32 index, u32 access)
+#define WRITES		 0x4000
+#define READ_BIT(index)	 (((index)&0x1fff) + ((index) >= 0xc0000000 ? 0x2000 : 0))
+#define READ_WORD(index) (READ_BIT(index) / 64)
+
+const u16 vm_no_exit_words[VM_NO_EXIT_WORDS] = {
+	READ_WORD(MSR_IA32_SYSENTER_CS),
+	READ_WORD(MSR_FS_BASE),
+	READ_WORD(MSR_IA32_SYSENTER_CS) + WRITES / 64,
+	READ_WORD(MSR_FS_BASE) + WRITES / 64,
+};
+static_assert(READ_WORD(MSR_IA32_SYSENTER_CS) == READ_WORD(MSR_IA32_SYSENTER_EIP));
+static_assert(READ_WORD(MSR_FS_BASE) == READ_WORD(MSR_KERNEL_GS_BASE));
+
+static unsigned int msr_bit(u32 index, u32 access)
 {
-	return (index & 0x1fff) + (index >= 0xc0000000 ? 0x2000 : 0) +
-	       (access == KVM_MSR_FILTER_WRITE ? 0x4000 : 0);
+	return READ_BIT(index) + (access == KVM_MSR_FILTER_WRITE ? WRITES : 0);
 }
 
 static void put_access(struct vm *vm, u32 index, u32 access, const struct msr_filter *filter)
 {
-	unsigned int bit = vm_msr_bit(index, access);
+	unsigned int bit = msr_bit(index, access);
 
 	if (!filter || msr_filter_allows(filter, index, access))
 		clear_bit(bit, vm->msr_bitmap);
@@ -39,15 +49,10 @@ static void update_bitmap(struct vm *vm, const struct msr_filter *filter)
 {
 	unsigned int i;
 
-	for (i = 0; i < vm_no_exit_count; i++) {
-		put_access(vm, vm_no_exit[i], KVM_MSR_FILTER_READ, filter);
-		put_access(vm, vm_no_exit[i], KVM_MSR_FILTER_WRITE, filter);
+	for (i = 0; i < ARRAY_SIZE(no_exit); i++) {
+		put_access(vm, no_exit[i], KVM_MSR_FILTER_READ, filter);
+		put_access(vm, no_exit[i], KVM_MSR_FILTER_WRITE, filter);
 	}
-}
-
-bool vm_msr_exits(const struct vm *vm, u32 index, u32 access)
-{
-	return test_bit(vm_msr_bit(index, access), vm->msr_bitmap);
 }
 
 int vm_msrs_create(struct vm *vm)

@@ -25,6 +25,11 @@ struct nested_ops {
 	int (*insn)(struct vcpu *vcpu);
 	/* L2 exited: NESTED_L0, or as exit_handle(). */
 	int (*exit)(struct vcpu *vcpu);
+	/*
+	 * In a burst: is the exit L0's for certain, to be handled with interrupts off?  Then
+	 * exit_handle() is next, and another entry may be.  If not, exit() tells.
+	 */
+	bool (*is_quick)(struct vcpu *vcpu);
 
 	/* Does L1 take this exception of L2's?  No sleep. */
 	bool (*wants_exception)(const struct vcpu *vcpu, const struct vcpu_exception *e);

@@ -19,9 +19,6 @@
 #include "vmx/trace.h"
 #include "vmx/vmx.h"
 
-/* run_burst() to vcpu_run(): the exit is to be handled with interrupts on. */
-#define EXIT_SLOW 2
-
 /*
  * What the thread has to do in the kernel before it may vanish into a guest.
  * Work for the way to userspace (TIF_NOTIFY_RESUME: restartable sequences, put
@@ -118,7 +115,7 @@ static noinline int entry_refused(struct vcpu *vcpu, int how)
 	return -EIO;
 }
 
-/* One entry and what its exit needs at once.  An enum exit_action, EXIT_SLOW or -errno. */
+/* One entry and what its exit needs at once.  An enum exit_action or -errno. */
 static int enter_once(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
@@ -144,9 +141,9 @@ static int enter_once(struct vcpu *vcpu)
 	if (vmcs->pml_armed)
 		pml_collect(vcpu);
 	stats_count_exit(&vcpu->stats, vmx->exit_reason);
-	/* What is L1's to have may sleep: a burst of L2's is one entry. */
+	/* What is L1's to have may sleep. */
 	if (unlikely(vmcs != &vmx->vmcs01))
-		return EXIT_SLOW;
+		return nested_ops->is_quick(vcpu) ? exit_handle(vcpu) : EXIT_SLOW;
 	if (exit_is_quick(vmx->exit_reason))
 		return exit_handle(vcpu);
 	if (vmx->exit_reason == EXIT_REASON_EPT_VIOLATION && exit_ept_restore(vcpu))

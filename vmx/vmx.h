@@ -22,6 +22,7 @@
 enum exit_action {
 	ENTER_AGAIN = 0,
 	EXIT_TO_USER = 1, /* run->exit_reason is set */
+	EXIT_SLOW = 2,	  /* in a burst alone: once more, with interrupts on */
 };
 
 /* See stall.h. */
@@ -285,13 +286,17 @@ static inline void mitigate_after_burst(void)
 /* exits.c: #UD, #GP(0) instead of what the instruction does. */
 int exit_undefined(struct vcpu *vcpu);
 int exit_protection(struct vcpu *vcpu);
-/* Does this exit need no sleep and no lock, so that it is handled with interrupts off? */
+/*
+ * Does this exit need no sleep and no lock, so that it is handled with interrupts off?
+ * VMREAD and VMWRITE that have an operand in memory answer EXIT_SLOW.
+ */
 static inline bool exit_is_quick(u32 reason)
 {
 	const u64 quick = BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_VMCALL) |
 			  BIT_ULL(EXIT_REASON_PML_FULL) | BIT_ULL(EXIT_REASON_INTERRUPT_WINDOW) |
 			  BIT_ULL(EXIT_REASON_NMI_WINDOW) | BIT_ULL(EXIT_REASON_MSR_READ) |
-			  BIT_ULL(EXIT_REASON_WBINVD) | BIT_ULL(EXIT_REASON_DR_ACCESS);
+			  BIT_ULL(EXIT_REASON_WBINVD) | BIT_ULL(EXIT_REASON_DR_ACCESS) |
+			  BIT_ULL(EXIT_REASON_VMREAD) | BIT_ULL(EXIT_REASON_VMWRITE);
 
 	return reason < 64 && (quick & BIT_ULL(reason));
 }
@@ -491,12 +496,9 @@ int exit_wrmsr(struct vcpu *vcpu);
 /* msr_filter.c: a VM's filter and MSR bitmap; 0 or -ENOMEM, destroy is due either way. */
 int vm_msrs_create(struct vm *vm);
 void vm_msrs_destroy(struct vm *vm);
-/* MSRs whose accesses need no exit, and the bit of an access in an MSR bitmap (SDM 3C 25.6.9). */
-extern const u32 vm_no_exit[];
-extern const unsigned int vm_no_exit_count;
-unsigned int vm_msr_bit(u32 index, u32 access);
-/* Does an access of one of these exit nevertheless? */
-bool vm_msr_exits(const struct vm *vm, u32 index, u32 access);
+/* Words of 64 bits of the VM's MSR bitmap (SDM 3C 25.6.9); all others are all ones. */
+#define VM_NO_EXIT_WORDS 4
+extern const u16 vm_no_exit_words[VM_NO_EXIT_WORDS];
 /* The owner has denied the guest this access (KVM_MSR_FILTER_READ or _WRITE). */
 bool vm_filters_msr(struct vm *vm, u32 index, u32 access);
 /* hypercall.c */

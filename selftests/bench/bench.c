@@ -52,6 +52,11 @@ static const struct row {
 	[TABLE_KIB] = { "table_kib", 1 },
 	[GET_SMALL] = { "get_small", 1 },
 	[GET_LARGE] = { "get_large", 1 },
+	[L2_VMCALL] = { "l2_vmcall", L2_EXITS },
+	[L2_HANDLED] = { "l2_handled", L2_EXITS },
+	[L2_RDMSR] = { "l2_rdmsr", L2_EXITS },
+	[L2_FIRST_TOUCH] = { "l2_first_touch", L2_PAGES },
+	[L2_WRITE] = { "l2_write", L2_PAGES },
 };
 
 static uint64_t least[ROWS];
@@ -257,11 +262,11 @@ static void print(unsigned int i)
 }
 
 /* Not for a profile of other rows: it would be most of that. */
-static bool memory_is_asked_for(void)
+static bool one_is_asked_for(unsigned int first, unsigned int last)
 {
 	if (!getenv("BENCH_MARK"))
 		return true;
-	for (bench_row = POPULATE_THP; bench_row < ROWS; bench_row++)
+	for (bench_row = first; bench_row <= last; bench_row++)
 		if (marked())
 			return true;
 	return false;
@@ -278,8 +283,10 @@ int main(void)
 		bitmap();
 		manual();
 		ring();
-		if (bench_round < MEMORY_ROUNDS && memory_is_asked_for())
+		if (bench_round < LONG_ROUNDS && one_is_asked_for(POPULATE_THP, GET_LARGE))
 			memory();
+		if (bench_round < LONG_ROUNDS && one_is_asked_for(L2_VMCALL, L2_WRITE))
+			nested();
 	}
 	for (i = 0; i < ROWS; i++)
 		if (least[i] != UINT64_MAX)

@@ -10,11 +10,15 @@ enum {
 	WRITE_RING, HARVEST, RESET_RING, OUT_OF_ORDER,
 	/* memory.c's */
 	POPULATE_THP, ENABLE_THP, AGED, GET_SPARSE, TABLE_KIB, GET_SMALL, GET_LARGE,
+	/* nested.c's */
+	L2_VMCALL, L2_HANDLED, L2_RDMSR, L2_FIRST_TOUCH, L2_WRITE,
 	ROWS
 };
 
-/* memory.c: its rows are long, so that interrupts weigh less, and fewer rounds do. */
-#define MEMORY_ROUNDS	2
+/* Rows of memory.c and nested.c are long: interrupts weigh less, and fewer rounds do. */
+#define LONG_ROUNDS	2
+
+/* memory.c */
 #define THP_PAGES	16384UL		/* 64 MiB */
 #define AGED_PAGES	1024
 #define SPARSE_PAGES	(1UL << 18)	/* 1 GiB */
@@ -22,6 +26,12 @@ enum {
 #define SPARSE_DIRTY	(SPARSE_PAGES / SPARSE_STEP)
 
 void memory(void);
+
+/* nested.c: what the guest of a guest costs. */
+#define L2_EXITS	1000
+#define L2_PAGES	1024
+
+void nested(void);
 
 extern unsigned int bench_round;
 extern unsigned int bench_row;	/* that is being measured, or prepared */

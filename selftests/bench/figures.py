@@ -29,6 +29,11 @@ ROWS = (
     ('populate_thp', LOG, 'populate_thp', '64 MiB populated with 2M pages, per 4K', 1),
     ('aged', PROTECT, 'aged', 'access after ageing, 4 MiB, a page', 2),
     ('table_kib', LOG, 'table_kib', 'page tables of 1 GiB mapped by 4K, KiB', 1),
+    ('l2_vmcall', LOG, 'l2_vmcall', 'L2 exits to L1 by VMCALL, and VMRESUME', 2),
+    ('l2_handled', LOG, 'l2_handled', 'the same, L1 reads why and moves RIP', None),
+    ('l2_rdmsr', LOG, 'l2_rdmsr', 'L2 exits by RDMSR, which is not for L1', 2),
+    ('l2_first_touch', LOG, 'l2_first_touch', "L2's first touch of a page", 2),
+    ('l2_write', LOG, 'l2_write', "L2's logged write, a page", 2),
     ('harvest', LOG, 'harvest', 'harvest in userspace, an entry', None),
     ('out_of_order', LOG, 'out_of_order', 'entries out of the order of the writes', None),
 )

@@ -237,3 +237,44 @@ void l1_vmcs(struct l1 *l1, unsigned int i, const void *code, unsigned int bytes
 	l1_write(l1, F_GUEST_RSP, at + 256);
 	l1_write(l1, F_GUEST_RFLAGS, 2);
 }
+
+static uint64_t ept_pointer(void)
+{
+	return L1_EPT_GPA | 6 | 3 << 3;	/* write-back, four levels */
+}
+
+static void ept_tables(struct l1 *l1)
+{
+	uint64_t *pml4 = bench_low(&l1->bench, L1_EPT_GPA), *pdpt = pml4 + 512, *pd = pdpt + 512;
+	uint64_t *pt = pd + 512;
+	unsigned int i;
+
+	memset(pml4, 0, 3 * PAGE_SIZE);
+	pml4[0] = (L1_EPT_GPA + PAGE_SIZE) | EPT_RWX;
+	pdpt[0] = (L1_EPT_GPA + 2 * PAGE_SIZE) | EPT_RWX;
+	for (i = 0; i < 512; i++)
+		pd[i] = (uint64_t)i << 21 | EPT_RWX | EPT_MT_WB | EPT_PS;
+	for (i = 0; i < L1_EPT_PAGES / 512; i++)
+		pd[(DATA_GPA >> 21) + i] = L1_EPT_PTE(512 * i) | EPT_RWX;
+	for (i = 0; i < L1_EPT_PAGES; i++)
+		pt[i] = (DATA_GPA + i * PAGE_SIZE) | EPT_RWX | EPT_MT_WB;
+}
+
+void l1_use_ept(struct l1 *l1)
+{
+	ept_tables(l1);
+	l1_write(l1, F_PROC, l1_controls(l1, L1_PROC, C_PROC_HLT | C_PROC_SECONDARY));
+	l1_write(l1, F_PROC2, l1_controls(l1, L1_PROC2, C_PROC2_EPT));
+	l1_write(l1, F_EPTP, ept_pointer());
+}
+
+void l1_remap(struct l1 *l1, unsigned int from, unsigned int to)
+{
+	const uint64_t bits = EPT_RWX | EPT_MT_WB;
+	uint64_t *descriptor = bench_low(&l1->bench, L1_INVEPT_GPA);
+
+	descriptor[0] = ept_pointer();
+	descriptor[1] = 0;
+	l1_add(l1, L1_STORE, L1_EPT_PTE(from), (DATA_GPA + to * PAGE_SIZE) | bits);
+	l1_add(l1, L1_INVEPT, 1, L1_INVEPT_GPA);
+}

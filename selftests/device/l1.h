@@ -61,6 +61,19 @@ uint64_t l1_l2_cr3(unsigned int i);
 /* Word of controls with what L1 must set. */
 uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
 
+/*
+ * The current VMCS has an EPT from now on: the identity, by 2M pages, but for the data
+ * slot, which has 4K pages that l1_remap() can lead elsewhere.
+ */
+void l1_use_ept(struct l1 *l1);
+/* L1 maps page @from of the data slot, as L2 sees it, to its own page @to, and says so. */
+void l1_remap(struct l1 *l1, unsigned int from, unsigned int to);
+
+/* Entries of it (SDM 3C 29.3.2). */
+#define EPT_RWX			7ULL
+#define EPT_MT_WB		(6ULL << 3)
+#define EPT_PS			(1ULL << 7)
+
 /* VMCS fields (SDM 3D B), and exit reasons (C). */
 #define F_VPID			0x0000
 #define F_PML_INDEX		0x0812
@@ -71,6 +84,7 @@ uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
 #define F_HOST_CS		0x0c02
 #define F_HOST_SS		0x0c04
 #define F_HOST_TR		0x0c0c
+#define F_MSR_BITMAP		0x2004
 #define F_PML_ADDRESS		0x200e
 #define F_EPTP			0x201a
 #define F_LINK			0x2800
@@ -88,6 +102,7 @@ uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
 #define F_REASON		0x4402
 #define F_INTR_INFO		0x4404
 #define F_INTR_ERROR		0x4406
+#define F_INSN_LEN		0x440c
 #define F_GUEST_ES_LIMIT	0x4800
 #define F_GUEST_ES_AR		0x4814
 #define F_GUEST_CS_AR		0x4816
@@ -100,10 +115,12 @@ uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
 #define F_GUEST_CR0		0x6800
 #define F_GUEST_CR3		0x6802
 #define F_GUEST_CR4		0x6804
+#define F_GUEST_FS_BASE		0x680e
 #define F_GUEST_RSP		0x681c
 #define F_GUEST_RIP		0x681e
 #define F_GUEST_RFLAGS		0x6820
 #define F_PENDING_DEBUG		0x6822
+#define F_GUEST_SYSENTER_ESP	0x6824
 #define F_HOST_CR0		0x6c00
 #define F_HOST_CR3		0x6c02
 #define F_HOST_CR4		0x6c04
@@ -113,6 +130,7 @@ uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
 #define R_TRIPLE_FAULT		2
 #define R_HLT			12
 #define R_VMCALL		18
+#define R_RDMSR			31
 #define R_INVALID_STATE		(0x80000000 | 33)
 #define R_EPT_VIOLATION		48
 #define R_EPT_MISCONFIG		49
@@ -123,6 +141,7 @@ uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
 #define C_PIN_NMIS		(1u << 3)
 #define C_PIN_TIMER		(1u << 6)
 #define C_PROC_HLT		(1u << 7)
+#define C_PROC_MSR_BITMAP	(1u << 28)
 #define C_PROC_SECONDARY	(1u << 31)
 #define C_PROC2_EPT		(1u << 1)
 #define C_PROC2_PML		(1u << 17)

@@ -44,9 +44,9 @@ TEST_F(nested, exits_and_resumes)
 
 	l1_vmcs(l1, 0, vmcall, sizeof(vmcall));
 	enter = l1_add(l1, L1_ENTER, 0, 0);
-	reason = l1_read(l1, F_REASON);
+	reason = l1_add(l1, L1_VMREAD_M, F_REASON, 0);
 	/* Behind the VMCALL. */
-	l1_write(l1, F_GUEST_RIP, L1_L2_CODE_GPA + 6);
+	l1_add(l1, L1_VMWRITE_M, F_GUEST_RIP, L1_L2_CODE_GPA + 6);
 	again = l1_add(l1, L1_ENTER, 1, 0);
 	*l1_reg(l1, L1_RAX) = 40;
 	ASSERT_EQ(0, l1_run(l1));
@@ -292,48 +292,6 @@ TEST_F(nested, l2_writes_without_ept)
 	}
 }
 
-#define EPT_RWX		7ULL
-#define EPT_MT_WB	(6ULL << 3)
-#define EPT_PS		(1ULL << 7)
-#define EPT_PTE_GPA(page) (L1_EPT_GPA + 3 * PAGE_SIZE + 8 * (page))
-
-/* An identity map, but for 64 pages at DATA_GPA, which go where L1 says. */
-static uint64_t ept_tables(struct l1 *l1)
-{
-	uint64_t *pml4 = bench_low(&l1->bench, L1_EPT_GPA), *pdpt = pml4 + 512, *pd = pdpt + 512;
-	uint64_t *pt = pd + 512;
-	unsigned int i;
-
-	memset(pml4, 0, 4 * PAGE_SIZE);
-	pml4[0] = (L1_EPT_GPA + PAGE_SIZE) | EPT_RWX;
-	pdpt[0] = (L1_EPT_GPA + 2 * PAGE_SIZE) | EPT_RWX;
-	for (i = 0; i < 512; i++)
-		pd[i] = (uint64_t)i << 21 | EPT_RWX | EPT_MT_WB | EPT_PS;
-	pd[DATA_GPA >> 21] = (L1_EPT_GPA + 3 * PAGE_SIZE) | EPT_RWX;
-	for (i = 0; i < 512; i++)
-		pt[i] = (DATA_GPA + i * PAGE_SIZE) | EPT_RWX | EPT_MT_WB;
-	return L1_EPT_GPA | 6 | 3 << 3;
-}
-
-static void use_ept(struct l1 *l1, uint64_t eptp)
-{
-	l1_write(l1, F_PROC, l1_controls(l1, L1_PROC, C_PROC_HLT | C_PROC_SECONDARY));
-	l1_write(l1, F_PROC2, l1_controls(l1, L1_PROC2, C_PROC2_EPT));
-	l1_write(l1, F_EPTP, eptp);
-}
-
-/* L1 maps L2's page @from to its own page @to, and says so. */
-static void remap(struct l1 *l1, unsigned int from, unsigned int to)
-{
-	const uint64_t bits = EPT_RWX | EPT_MT_WB;
-	uint64_t *descriptor = bench_low(&l1->bench, L1_EPT_GPA + 4 * PAGE_SIZE);
-
-	descriptor[0] = L1_EPT_GPA | 6 | 3 << 3;
-	descriptor[1] = 0;
-	l1_add(l1, L1_STORE, EPT_PTE_GPA(from), (DATA_GPA + to * PAGE_SIZE) | bits);
-	l1_add(l1, L1_INVEPT, 1, L1_EPT_GPA + 4 * PAGE_SIZE);
-}
-
 /* Invariant 13: L1's address, also when L1 has changed its EPT since. */
 TEST_F(nested, l1_changes_its_ept_before_the_harvest)
 {
@@ -343,7 +301,7 @@ TEST_F(nested, l1_changes_its_ept_before_the_harvest)
 	if (!l1->ept)
 		SKIP(return, "L1 has no EPT here");
 	l1_vmcs(l1, 0, store, sizeof(store));
-	use_ept(l1, ept_tables(l1));
+	l1_use_ept(l1);
 	l2_stores(_metadata, l1, DATA_GPA, true);
 	ASSERT_EQ(0, bench_set_flags(&l1->bench, KVM_MEM_LOG_DIRTY_PAGES));
 	ASSERT_EQ(0, dirty_pages(_metadata, l1) & ~1ULL);
@@ -353,7 +311,7 @@ TEST_F(nested, l1_changes_its_ept_before_the_harvest)
 		(void)dirty_pages(_metadata, l1);
 		*l1_reg(l1, L1_RAX) = 0x1000 + page;
 		l2_stores(_metadata, l1, DATA_GPA + 5 * PAGE_SIZE, false);
-		remap(l1, 5, page + 1);
+		l1_remap(l1, 5, page + 1);
 		ASSERT_EQ(0, l1_run(l1));
 		ASSERT_EQ(1ULL << (page ?: 5), dirty_pages(_metadata, l1)) TH_LOG("page %u", page);
 		ASSERT_EQ(0x1000 + page, bench_page(&l1->bench, page ?: 5)[0]);
@@ -384,8 +342,8 @@ TEST_F(nested, ept_faults_that_l1_sees)
 		SKIP(return, "L1 has no EPT here");
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		l1_vmcs(l1, 0, store, sizeof(store));
-		use_ept(l1, ept_tables(l1));
-		*(uint64_t *)bench_low(&l1->bench, EPT_PTE_GPA(7)) = rows[i].entry;
+		l1_use_ept(l1);
+		*(uint64_t *)bench_low(&l1->bench, L1_EPT_PTE(7)) = rows[i].entry;
 		*l1_reg(l1, L1_RBX) = DATA_GPA + 7 * PAGE_SIZE + 8;
 		l1_add(l1, L1_ENTER, 0, 0);
 		reason = l1_read(l1, F_REASON);

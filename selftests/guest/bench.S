@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Flat 32-bit guests for selftests/bench. In: %ebp = mailbox. */
+/* Guests for selftests/bench: flat 32-bit, in: %ebp = mailbox; and L2s of l1.S. */
 #include "guest.h"
 
 /* As many CPUIDs as the mailbox says. */
@@ -47,3 +47,29 @@ GUEST bench_step
 	out	%al, $PORT_DONE
 	jmp	guest_bench_step
 GUEST_END bench_step
+
+/* Nothing but exits to L1, which leaves RIP where it is. */
+GUEST bench_l2_vmcall
+	.code64
+1:	vmcall
+	jmp	1b
+GUEST_END bench_l2_vmcall
+
+/* As many RDMSRs of %ecx as %ebx says. */
+GUEST bench_l2_rdmsr
+	.code64
+1:	rdmsr
+	dec	%ebx
+	jnz	1b
+	vmcall
+GUEST_END bench_l2_rdmsr
+
+/* One word to each of as many pages as %ecx says, from %rbx on. */
+GUEST bench_l2_write
+	.code64
+1:	mov	%ecx, (%rbx)
+	add	$0x1000, %rbx
+	dec	%ecx
+	jnz	1b
+	vmcall
+GUEST_END bench_l2_write

@@ -40,7 +40,8 @@ GUEST l1
 	vmwrite	%rcx, %rbx
 	DONE
 1:	COMMAND	L1_VMREAD
-	vmread	%rbx, 16(%rsi)
+	vmread	%rbx, %rcx
+	mov	%rcx, 16(%rsi)
 	DONE
 1:	COMMAND	L1_ENTER
 	mov	%rsi, L1_PLACE(%rbp)
@@ -86,6 +87,12 @@ GUEST l1
 	DONE
 1:	COMMAND	L1_VMPTRST
 	vmptrst	16(%rsi)
+	DONE
+1:	COMMAND	L1_VMREAD_M
+	vmread	%rbx, 16(%rsi)
+	DONE
+1:	COMMAND	L1_VMWRITE_M
+	vmwrite	16(%rsi), %rbx
 	DONE
 1:	ud2				/* no such command */
 

@@ -21,6 +21,8 @@
 #define L1_LOAD		10	/* address, - */
 #define L1_INVEPT	11	/* type, address of the descriptor */
 #define L1_VMPTRST	12	/* -, - */
+#define L1_VMREAD_M	13	/* as L1_VMREAD and L1_VMWRITE, from and to memory */
+#define L1_VMWRITE_M	14
 #define L1_WORDS	4
 
 #define L1_EXITED	1	/* bit 1 of RFLAGS is always set: it is none of these */
@@ -41,7 +43,11 @@
 #define L1_L2_TABLE_GPA	0xc8000		/* three pages of page tables for each L2 */
 #define L1_VMXON_GPA	0xe0000
 #define L1_VMCS_GPA	0xe1000		/* a page for each L2 */
-#define L1_EPT_GPA	0xf0000		/* PML4, PDPT, PD, and a page table for DATA_GPA */
+#define L1_EPT_GPA	0xf0000		/* PML4, PDPT, PD, and page tables for DATA_GPA */
+#define L1_EPT_PAGES	1024		/* that those map */
+#define L1_EPT_PTE(page) (L1_EPT_GPA + 0x3000 + 8 * (page))
+#define L1_INVEPT_GPA	0xfe000		/* the descriptor of INVEPT */
+#define L1_BITMAP_GPA	0xff000		/* for MSRs: none exits */
 #define L1_L2S		4
 
 #endif

@@ -77,6 +77,7 @@ static inline int send_sig_mceerr(int code, void *addr, short lsb, struct task_s
 /* Return how much was not copied. */
 unsigned long copy_from_user(void *to, const void *from, unsigned long n);
 unsigned long copy_to_user(void *to, const void *from, unsigned long n);
+#define get_user(x, ptr) (copy_from_user(&(x), ptr, sizeof(*(ptr))) ? -EFAULT : 0)
 /* Never sleeps: 0, or -EFAULT where the page is not there for writing. */
 long copy_to_user_nofault(void *to, const void *from, unsigned long n);
 /* 0, 1: *@pold was not there, -EFAULT by way of the label, as asm/uaccess.h says. */
