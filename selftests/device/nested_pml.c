@@ -14,9 +14,6 @@
 #define NMI_BLOCKED	8
 #define NMI_UNBLOCKED	(1ULL << 12)	/* in the exit qualification, by IRET */
 
-#define EPT_RWX		7ULL
-#define EPT_MT_WB	(6ULL << 3)
-#define EPT_PS		(1ULL << 7)
 #define EPT_A		(1ULL << 8)
 #define EPT_D		(1ULL << 9)
 #define EPTP		(L1_EPT_GPA | 6 | 3 << 3)
