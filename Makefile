@@ -19,6 +19,7 @@ help:
 	@echo '                testbed/suite --list names them'
 	@echo '  make test-debug  some of it under a kernel with KASAN, lockdep and the like, which is'
 	@echo '                built first (ten minutes and more)'
+	@echo '  make test-long  the whole list of the kernel'"'"'s own selftests on other CPU models (half an hour)'
 	@echo '  make soak     writing guests, every harvester and a host short of memory, all at once,'
 	@echo '                for about MINUTES=2; SEED=N'
 	@echo '  make check    the static checks alone; make format does what one of them wants'
@@ -107,6 +108,9 @@ test: setup-test
 test-debug: setup-test
 	@testbed/suite -j 1 --jobs testbed/debug/jobs $(JOBS)
 
+test-long: setup-test
+	@testbed/suite --jobs testbed/long/jobs $(JOBS)
+
 # A minute here is about a quarter of one by the clock of the machine, which has two CPUs.
 soak: module soak-program
 	@testbed/machine --kernel $(KERNEL) --cpus 2 --swap 64 --timeout $$(( $(MINUTES) * 300 + 300 )) $(ARGS) -- \
@@ -142,4 +146,4 @@ clean:
 	rm -rf $B
 
 .PHONY: help setup setup-test module module-6.1 module-6.12 module-debug tools device trace fuzz-ioctl fuzz-vmcs bench-program \
-	soak-program bench bench-6.1 bench-6.12 run test test-debug soak check format shell load unload install uninstall deb clean
+	soak-program bench bench-6.1 bench-6.12 run test test-debug test-long soak check format shell load unload install uninstall deb clean

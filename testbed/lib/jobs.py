@@ -17,7 +17,8 @@ and one of
     list      a list such as selftests/conformance/list, which names every program
               there is; lines for other cpus and mem than the job's are passed
               over, and if its matrix has a model all that are not marked for such;
-              "directory" is a command that prints where the programs are
+              "directory" is a command that prints where the programs are, and
+              "may_skip" names programs that may skip themselves on this machine
     script    a script for the guest's shell
   args      arguments for each program
   limit     guest seconds for each program (40)
@@ -31,7 +32,7 @@ import shlex
 import subprocess
 
 KEYS = {'about', 'matrix', 'build', 'kind', 'seconds', 'timeout', 'host', 'machine', 'programs',
-        'list', 'directory', 'script', 'args', 'limit', 'add'}
+        'list', 'directory', 'may_skip', 'script', 'args', 'limit', 'add'}
 KINDS = ('tap', 'kselftest', 'status')
 
 
@@ -129,7 +130,8 @@ class Job:
             wanted = cpus in how.replace('+', '').split(',') and words[2] == mem
         if not wanted:
             return None
-        return Program('_'.join([label] + words[3:]), path, test, words[3:], must_run=True)
+        return Program('_'.join([label] + words[3:]), path, test, words[3:],
+                       must_run=test not in self.words('may_skip'))
 
 
 def programs_below(directory):
