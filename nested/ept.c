@@ -181,30 +181,50 @@ int nested_ept_violation(struct vcpu *vcpu)
 	return resolve(vcpu, &fault, qualification);
 }
 
-/*
- * For accesses that L0 makes for L2; L2 itself has made such a one just before, or
- * tries again.  A full log stops writes alone: A bits are set as if there were none.
- */
-int nested_translate(struct vcpu *vcpu, gpa_t *gpa, u32 access)
+/* The access is not made: L1 has an exit instead, before L2 goes on.  -EAGAIN. */
+static int refuse(struct vcpu *vcpu, u32 reason, const struct ept12_walk *walk, gpa_t gpa,
+		  gva_t gva)
+{
+	nested_of(vcpu)->refused = (struct l2_exit){
+		.reason = reason,
+		.qualification = reason == EXIT_REASON_EPT_VIOLATION ? walk->qualification : 0,
+		.linear = gva,
+		.physical = gpa,
+	};
+	vcpu_request(vcpu, VCPU_REQ_EVENT);
+	return -EAGAIN;
+}
+
+static u64 violation_of(u32 access)
+{
+	u64 kind = access & GVA_FETCH ? EPT_VIOLATION_FETCH :
+		   access & GVA_WRITE ? EPT_VIOLATION_WRITE :
+					EPT_VIOLATION_READ;
+
+	return kind | EPT_VIOLATION_GVA_VALID | EPT_VIOLATION_GVA_TRANSLATED;
+}
+
+/* A full log stops writes alone: otherwise A bits are set as if there were none. */
+int nested_translate(struct vcpu *vcpu, gpa_t *gpa, u32 access, const gva_t *gva)
 {
 	struct ept12_walk walk;
-	u64 kind = EPT_VIOLATION_GVA_VALID | EPT_VIOLATION_GVA_TRANSLATED |
-		   (access & GVA_WRITE ? EPT_VIOLATION_WRITE : 0) |
-		   (access & GVA_FETCH ? EPT_VIOLATION_FETCH : EPT_VIOLATION_READ);
+	enum ept12_outcome outcome =
+		walk_ept12(vcpu, &walk, *gpa, violation_of(access), access & GVA_WRITE);
 
-	switch (walk_ept12(vcpu, &walk, *gpa, kind, access & GVA_WRITE)) {
-	case EPT12_FOUND:
+	if (outcome == EPT12_FOUND) {
 		*gpa = walk.found;
 		return 0;
-	case EPT12_LOG_FULL:
-		nested_of(vcpu)->log_full = true;
-		vcpu_request(vcpu, VCPU_REQ_EVENT);
-		return -EAGAIN;
-	case EPT12_CHANGED:
-		return -EAGAIN;
-	default:
-		return -EOPNOTSUPP;
 	}
+	if (outcome == EPT12_CHANGED)
+		return -EAGAIN;
+	if (outcome == EPT12_LOG_FULL)
+		return refuse(vcpu, EXIT_REASON_PML_FULL, &walk, 0, 0);
+	if (!gva)
+		return -EOPNOTSUPP;
+	return refuse(vcpu,
+		      outcome == EPT12_VIOLATION ? EXIT_REASON_EPT_VIOLATION :
+						   EXIT_REASON_EPT_MISCONFIG,
+		      &walk, *gpa, *gva);
 }
 
 void nested_invept(struct vcpu *vcpu, u64 eptp)

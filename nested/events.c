@@ -19,7 +19,7 @@ enum due {
 	DUE_TIMER,
 	DUE_NMI,
 	DUE_INTERRUPT,
-	DUE_LOG_FULL, /* the next instruction's own */
+	DUE_REFUSED, /* the next instruction's own */
 };
 
 static enum due what_is_due(const struct vcpu *vcpu)
@@ -37,7 +37,7 @@ static enum due what_is_due(const struct vcpu *vcpu)
 		return DUE_NMI;
 	if ((pin & PIN_BASED_EXT_INTR_MASK) && interrupt_due(vcpu) >= 0)
 		return DUE_INTERRUPT;
-	return nested_of(vcpu)->log_full ? DUE_LOG_FULL : DUE_NONE;
+	return nested_of(vcpu)->refused.reason ? DUE_REFUSED : DUE_NONE;
 }
 
 bool nested_exit_is_due(const struct vcpu *vcpu)
@@ -115,8 +115,8 @@ static struct l2_exit exit_by(struct vcpu *vcpu, enum due due)
 		return (struct l2_exit){ .reason = EXIT_REASON_PREEMPTION_TIMER };
 	case DUE_NMI:
 		return nmi_exit(vcpu);
-	case DUE_LOG_FULL:
-		return (struct l2_exit){ .reason = EXIT_REASON_PML_FULL };
+	case DUE_REFUSED:
+		return nested_of(vcpu)->refused;
 	default:
 		return interrupt_exit(vcpu);
 	}

@@ -176,7 +176,7 @@ static void switch_to_l1(struct vcpu *vcpu, bool nmi)
 	u64 cr0_kept = vmx_cr0(vcpu) & CR0_KEPT;
 	u64 l2_state = vmread(GUEST_INTERRUPTIBILITY_INFO);
 
-	n->log_full = false;
+	n->refused.reason = 0;
 	if (vmx_in_l2(vmx))
 		vmcs_switch(vcpu, &vmx->vmcs01);
 	vmx->l1 = (struct l1_wish){};

@@ -32,6 +32,16 @@ extern struct nested_caps nested_offer;
 /* Guest-state fields that go from vmcs12 to vmcs02 and back as they are. */
 #define NESTED_DIRECT_MAX 56
 
+/* An exit from L2 to L1: fields of vmcs12 that tell why. */
+struct l2_exit {
+	u32 reason;
+	u64 qualification;
+	u32 intr_info, intr_error;
+	u32 vectoring_info, vectoring_error; /* the event whose delivery it interrupted */
+	u32 insn_len, insn_info;
+	u64 linear, physical;
+};
+
 struct nested {
 	struct nested_caps caps; /* what L1 finds in the capability MSRs */
 	gpa_t vmxon_ptr;	 /* or NO_ADDRESS */
@@ -50,23 +60,14 @@ struct nested {
 	struct host_page apic_page; /* while has_apic_page: held for vmcs02 */
 	bool has_apic_page;
 	bool pages_due; /* what is read from L1's memory is to be read before the entry */
-	bool log_full;	/* an access that L0 made for L2 met it: L1 is to hear of it */
+	/* Why an access that L0 was to make for L2 was not made: L1 has this exit; or reason 0. */
+	struct l2_exit refused;
 
 	bool run_pending; /* VMLAUNCH or VMRESUME is done, and the CPU has yet to enter L2 */
 	u16 last_vpid;	  /* L1's VPID that vmcs02's translations are of */
 	/* The preemption timer's end in ticks of its own rate; while it is @timed. */
 	u64 deadline;
 	bool timed;
-};
-
-/* An exit from L2 to L1: fields of vmcs12 that tell why. */
-struct l2_exit {
-	u32 reason;
-	u64 qualification;
-	u32 intr_info, intr_error;
-	u32 vectoring_info, vectoring_error; /* the event whose delivery it interrupted */
-	u32 insn_len, insn_info;
-	u64 linear, physical;
 };
 
 /* insn.c */
@@ -144,6 +145,7 @@ void timer_start(struct vcpu *vcpu); /* L2 is about to be entered */
 void timer_write(struct vcpu *vcpu); /* just before an entry, interrupts off */
 bool timer_is_over(const struct vcpu *vcpu);
 u32 timer_value(const struct vcpu *vcpu); /* as it is saved by an exit */
+u64 timer_ns(const struct vcpu *vcpu);	  /* until then; U64_MAX: it does not run */
 
 /* ept.c: does L1 give its guest an EPT? */
 bool l1_has_ept(const struct vcpu *vcpu);
@@ -151,8 +153,8 @@ bool l1_has_ept(const struct vcpu *vcpu);
 int ept_prepare(struct vcpu *vcpu);
 void ept_write02(struct vcpu *vcpu);	     /* after that, vmcs02 loaded */
 int nested_ept_violation(struct vcpu *vcpu); /* as exit_handle() */
-/* Of L2's physical address, L1's: 0, -EAGAIN, -EOPNOTSUPP. */
-int nested_translate(struct vcpu *vcpu, gpa_t *gpa, u32 access);
+/* Of L2's physical address, L1's: see struct nested_ops. */
+int nested_translate(struct vcpu *vcpu, gpa_t *gpa, u32 access, const gva_t *gva);
 void nested_invept(struct vcpu *vcpu, u64 eptp); /* or SHADOW_ALL */
 
 /* shadow_vmcs.c: around L2; false: the link pointer names none that an entry takes. */

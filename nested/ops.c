@@ -87,6 +87,7 @@ static const struct nested_ops ops = {
 	.triple_fault = nested_triple_fault,
 	.before_entry = timer_write,
 	.translate = nested_translate,
+	.timer_ns = timer_ns,
 	.has_msr = nested_has_msr,
 	.get_msr = nested_get_msr,
 	.set_msr = nested_set_msr,

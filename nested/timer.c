@@ -35,6 +35,16 @@ u32 timer_value(const struct vcpu *vcpu)
 	return left > 0 ? left : 0;
 }
 
+u64 timer_ns(const struct vcpu *vcpu)
+{
+	const struct nested *n = nested_of(vcpu);
+	s64 left = (n->deadline << TIMER_RATE) - tsc_guest(vcpu);
+
+	if (!n->timed)
+		return U64_MAX;
+	return left > 0 ? tsc_ticks_to_ns(vcpu, left) : 0;
+}
+
 /* L1's TSC ticks in those of the CPU's timer, rounded up so that it is never early. */
 static u64 host_ticks(const struct vcpu *vcpu, u64 ticks)
 {

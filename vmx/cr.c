@@ -153,7 +153,7 @@ int vmx_load_pdptes(struct vcpu *vcpu, u64 cr3)
 	int i;
 
 	gpa = cr3 & GENMASK_ULL(31, 5);
-	if (guest_l1_gpa(vcpu, &gpa, 0) || guest_read(vcpu, gpa, pdpte, sizeof(pdpte)))
+	if (guest_l1_gpa(vcpu, &gpa, 0, NULL) || guest_read(vcpu, gpa, pdpte, sizeof(pdpte)))
 		return -EFAULT;
 	for (i = 0; i < 4; i++)
 		if ((pdpte[i] & 1) && (pdpte[i] & reserved))

@@ -3,10 +3,24 @@
  * A vCPU that does not run: halted, or waiting for INIT and a start-up message
  * (SDM 3A 9.4).  Its thread sleeps in KVM_RUN until there is something to run for.
  */
+#include <linux/hrtimer.h>
 #include <linux/rcuwait.h>
 #include <linux/sched/signal.h>
 
 #include "vmx/vmx.h"
+
+/* Until somebody wakes us, or a halted L2 has to exit by L1's preemption timer. */
+static void sleep(struct vcpu *vcpu)
+{
+	u64 ns = vmx_in_l2(vcpu->vmx) ? nested_ops->timer_ns(vcpu) : U64_MAX;
+	ktime_t left = ns_to_ktime(min_t(u64, ns, KTIME_MAX));
+
+	vcpu->stats.sleeps++;
+	if (ns == U64_MAX)
+		schedule();
+	else
+		schedule_hrtimeout(&left, HRTIMER_MODE_REL);
+}
 
 /*
  * vcpu_kick() wakes us: what it was called for is written before it looks at
@@ -27,8 +41,7 @@ int halt_wait(struct vcpu *vcpu, bool (*due)(struct vcpu *vcpu))
 			ret = -EINTR;
 			break;
 		}
-		vcpu->stats.sleeps++;
-		schedule();
+		sleep(vcpu);
 	}
 	finish_rcuwait(&vcpu->wait);
 	return ret;

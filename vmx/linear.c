@@ -12,7 +12,7 @@
 
 static int walk_read(void *vcpu, gpa_t gpa, void *to, size_t len)
 {
-	int ret = guest_l1_gpa(vcpu, &gpa, 0);
+	int ret = guest_l1_gpa(vcpu, &gpa, 0, NULL);
 
 	return ret ?: guest_read(vcpu, gpa, to, len);
 }
@@ -20,7 +20,7 @@ static int walk_read(void *vcpu, gpa_t gpa, void *to, size_t len)
 static int walk_set(void *vcpu, const struct guest_entry *entry, u32 bits)
 {
 	struct guest_entry found = *entry;
-	int ret = guest_l1_gpa(vcpu, &found.gpa, GVA_WRITE);
+	int ret = guest_l1_gpa(vcpu, &found.gpa, GVA_WRITE, NULL);
 
 	return ret ?: guest_set_bits(vcpu, &found, bits);
 }
@@ -49,7 +49,7 @@ int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa)
 	}
 	*gpa = walk.found;
 	if (!ret)
-		return guest_l1_gpa(vcpu, gpa, access);
+		return guest_l1_gpa(vcpu, gpa, access, &gva);
 	return ret == -EIO ? -EOPNOTSUPP : ret;
 }
 

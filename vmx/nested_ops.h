@@ -45,8 +45,14 @@ struct nested_ops {
 	/* Just before L2 is entered, interrupts off. */
 	void (*before_entry)(struct vcpu *vcpu);
 
-	/* Of an address that L2 calls physical, under L1's EPT, L1's: 0, -EAGAIN, -EOPNOTSUPP. */
-	int (*translate)(struct vcpu *vcpu, gpa_t *gpa, u32 access);
+	/*
+	 * Of an address that L2 calls physical, under L1's EPT, L1's: 0, -EAGAIN, -EOPNOTSUPP.
+	 * @gva: what L2's instruction called it; where L1 does not let it through, L1 has an
+	 * exit when the guest tries again, -EAGAIN.  NULL: -EOPNOTSUPP then.
+	 */
+	int (*translate)(struct vcpu *vcpu, gpa_t *gpa, u32 access, const gva_t *gva);
+	/* L2 runs: ns until L1's preemption timer ends; U64_MAX: it does not run. */
+	u64 (*timer_ns)(const struct vcpu *vcpu);
 
 	/* VMX capability MSRs: as vmx_get_msr() and vmx_set_msr(). */
 	bool (*has_msr)(u32 index);

@@ -606,10 +606,12 @@ int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa);
 /* Both, for all of an operand. */
 int guest_span(struct vcpu *vcpu, const struct operand *op, struct span *span);
 
-/* What the guest that runs calls physical, in the VM's addresses.  As guest_translate(). */
-static inline int guest_l1_gpa(struct vcpu *vcpu, gpa_t *gpa, u32 access)
+/* What the guest that runs calls physical, in the VM's addresses: see translate(). */
+static inline int guest_l1_gpa(struct vcpu *vcpu, gpa_t *gpa, u32 access, const gva_t *gva)
 {
-	return likely(!vcpu->vmx->vmcs->shadowed) ? 0 : nested_ops->translate(vcpu, gpa, access);
+	if (likely(!vcpu->vmx->vmcs->shadowed))
+		return 0;
+	return nested_ops->translate(vcpu, gpa, access, gva);
 }
 
 /* guest.c */

@@ -112,6 +112,7 @@ void l1_remap(struct l1 *l1, unsigned int from, unsigned int to);
 #define F_ACTIVITY		0x4826
 #define F_TIMER			0x482e
 #define F_QUALIFICATION		0x6400
+#define F_GUEST_LINEAR		0x640a
 #define F_GUEST_CR0		0x6800
 #define F_GUEST_CR3		0x6802
 #define F_GUEST_CR4		0x6804

@@ -16,7 +16,7 @@ FIXTURE(nested_fault)
 
 FIXTURE_SETUP(nested_fault)
 {
-	const struct bench_config config = { .vcpus = 1 };
+	const struct bench_config config = { .vcpus = 1, .data_pages = 8 };
 
 	if (!l1_is_offered())
 		SKIP_IN_SETUP("guests have no VMX here");
@@ -114,6 +114,58 @@ TEST_F(nested_fault, breakpoints_that_l0_wants_too)
 	set_debug(_metadata, l1, 0);
 	ASSERT_EQ(0, l1_go_on(l1));
 	ASSERT_EQ(R_EXCEPTION, l1_value(l1, reason));
+}
+
+/* mov %rbx, %rsi; mov %rcx, %rdi; movsb; vmcall */
+static const uint8_t movsb[] = { 0x48, 0x89, 0xde, 0x48, 0x89, 0xcf, 0xa4, 0x0f, 0x01, 0xc1 };
+#define AT_MOVSB	6
+#define NO_MEMORY_GPA	0x800000	/* L1's EPT maps it, and no slot does */
+
+/*
+ * L0 carries out L2's MOVS from what is no memory. L1's EPT does not
+ * let it write where that goes: L1 has the exit that the CPU would make, and mends it.
+ */
+TEST_F(nested_fault, accesses_that_l0_makes)
+{
+	const uint64_t to = DATA_GPA + 7 * PAGE_SIZE + 8;
+	struct l1 *l1 = &self->l1;
+	unsigned int reason, qualification, physical, linear, rip, after;
+	struct kvm_run *run = l1->bench.vcpu[0].run;
+	uint64_t *entry, was;
+
+	if (!l1->ept)
+		SKIP(return, "L1 has no EPT here");
+	l1_vmcs(l1, 0, movsb, sizeof(movsb));
+	l1_use_ept(l1);
+	entry = bench_low(&l1->bench, L1_EPT_PTE(7));
+	was = *entry;
+	*entry = 0;
+	*l1_reg(l1, L1_RBX) = NO_MEMORY_GPA;
+	*l1_reg(l1, L1_RCX) = to;
+	l1_add(l1, L1_ENTER, 0, 0);
+	reason = l1_read(l1, F_REASON);
+	qualification = l1_read(l1, F_QUALIFICATION);
+	physical = l1_read(l1, F_GUEST_PHYSICAL);
+	linear = l1_read(l1, F_GUEST_LINEAR);
+	rip = l1_read(l1, F_GUEST_RIP);
+	/* L1 has used RSI and RDI. */
+	l1_write(l1, F_GUEST_RIP, L1_L2_CODE_GPA);
+	l1_add(l1, L1_STORE, L1_EPT_PTE(7), was);
+	l1_add(l1, L1_ENTER, 1, 0);
+	after = l1_read(l1, F_REASON);
+	/* The first entry has come to its end when L2, entered again, gets to its access. */
+	ASSERT_EQ(KVM_EXIT_MMIO, l1_run(l1));
+	ASSERT_EQ(R_EPT_VIOLATION, l1_value(l1, reason));
+	ASSERT_EQ(0x182, l1_value(l1, qualification));
+	ASSERT_EQ(to, l1_value(l1, physical));
+	ASSERT_EQ(to, l1_value(l1, linear));
+	ASSERT_EQ(L1_L2_CODE_GPA + AT_MOVSB, l1_value(l1, rip));
+	ASSERT_EQ(NO_MEMORY_GPA, run->mmio.phys_addr);
+	ASSERT_EQ(0, run->mmio.is_write);
+	run->mmio.data[0] = 0x5c;
+	ASSERT_EQ(0, l1_go_on(l1));
+	ASSERT_EQ(R_VMCALL, l1_value(l1, after));
+	ASSERT_EQ(0x5c, bench_page(&l1->bench, 7)[2] & 0xff);
 }
 
 TEST_HARNESS_MAIN
