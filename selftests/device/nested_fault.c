@@ -95,7 +95,10 @@ TEST_F(nested_fault, page_faults_while_l0_changes_its_mind)
 	}
 }
 
-/* What L0 wants comes to userspace first, and is not L1's; what it does not want is. */
+/*
+ * What L0 wants comes to userspace first, and is not L1's; what it does not want is.
+ * KVM 6.1 gives L1 the #BP of INT3, whatever userspace wants.
+ */
 TEST_F(nested_fault, breakpoints_that_l0_wants_too)
 {
 	const struct wish wish = { .bitmap = 1 << 3 };
@@ -124,6 +127,7 @@ static const uint8_t movsb[] = { 0x48, 0x89, 0xde, 0x48, 0x89, 0xcf, 0xa4, 0x0f,
 /*
  * L0 carries out L2's MOVS from what is no memory. L1's EPT does not
  * let it write where that goes: L1 has the exit that the CPU would make, and mends it.
+ * KVM 6.1 reads first: KVM_EXIT_MMIO comes before L1's exit there.
  */
 TEST_F(nested_fault, accesses_that_l0_makes)
 {

@@ -93,13 +93,16 @@ static void move_vcpu(struct __test_metadata *_metadata, struct bench *from, str
 {
 	static union nested_state nested;
 	static struct cpu_state state;
+	int refused;
 
 	memset(&nested, 0, sizeof(nested));
 	nested.head.size = sizeof(nested);
 	ASSERT_EQ(0, cpu_save(&from->vm, &from->vcpu[0], &state));
 	ASSERT_EQ(0, kvm_ioctl(from->vcpu[0].fd, KVM_GET_NESTED_STATE, &nested));
 	ASSERT_TRUE(nested.head.flags & KVM_STATE_NESTED_GUEST_MODE);
-	ASSERT_EQ(0, cpu_restore(&to->vcpu[0], &state));
+	/* KVM 6.1 refuses one of the MSRs that it lists itself. */
+	refused = cpu_restore(&to->vcpu[0], &state);
+	ASSERT_TRUE(!refused || (refused == 1 && kvm_device_is_kvm()));
 	ASSERT_EQ(0, kvm_ioctl(to->vcpu[0].fd, KVM_SET_NESTED_STATE, &nested));
 	if (nested_first) {
 		ASSERT_EQ(0, kvm_ioctl(to->vcpu[0].fd, KVM_SET_SREGS, &state.sregs));
