@@ -50,8 +50,10 @@ u64 spte_restore(u64 spte, bool write)
 
 u64 spte_first_child(u64 spte, int level)
 {
-	if (level == 2)
-		spte &= ~EPT_PS;
+	/* Children that are large have one D for many pages: a write has to split them, too. */
+	if (level > 2)
+		return spte;
+	spte &= ~EPT_PS;
 	return spte_kind(spte) == SPTE_AD && spte_may_restore_write(spte) ? spte | EPT_W : spte;
 }
 

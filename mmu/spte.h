@@ -186,8 +186,8 @@ static inline u64 spte_protect_large(u64 spte)
 
 /*
  * The first child of large leaf @spte at @level, which allows and knows what it
- * does; the next differ by their address alone.  AD: W comes back, since the
- * child's D tells.
+ * does; the next differ by their address alone.  AD: W comes back to small ones,
+ * since the child's D tells.
  */
 u64 spte_first_child(u64 spte, int level);
 

@@ -180,3 +180,21 @@ TEST(table_entry_allows_all_and_has_no_reserved_bit)
 	CHECK_EQ(spte_table(0x5000, true), 0x5000 | EPT_RWX | EPT_A);
 	CHECK_EQ(spte_table(0x5000, false), 0x5000 | EPT_RWX);
 }
+
+/* A child of 4K gets W back, since its D tells; one of 2M has one D for 512 pages. */
+TEST(children_of_1g_stay_protected)
+{
+	const struct spte_page page = {
+		.hfn = EPT_LEVEL_PAGES(3) * 3, .large = true, .host_writable = true, .write = true
+	};
+	u64 leaf = spte_protect_large(spte_leaf(SPTE_AD, &page));
+
+	CHECK(spte_may_restore_write(leaf));
+	CHECK(!(spte_first_child(leaf, 3) & EPT_W));
+	CHECK(spte_first_child(leaf, 3) & EPT_PS);
+	CHECK(spte_first_child(leaf, 2) & EPT_W);
+	CHECK(!(spte_first_child(leaf, 2) & EPT_PS));
+	/* Where nothing is protected nothing changes. */
+	leaf = spte_leaf(SPTE_AD, &page);
+	CHECK_EQ(spte_first_child(leaf, 3), leaf);
+}
