@@ -70,7 +70,7 @@ u64 ept_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch
 	if (written)
 		batch->flush = true;
 	if (unlikely(mmu->shadows))
-		rmap_rearm_mask(mmu, gfn, mask, batch);
+		written |= rmap_rearm_mask(mmu, gfn, mask, batch);
 	return written;
 }
 
@@ -112,9 +112,11 @@ static noinline bool rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct
 bool ept_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct table_stock *stock,
 		     struct tlb_batch *batch)
 {
+	bool written = false;
+
 	if (unlikely(mmu->shadows))
-		rmap_rearm_range(mmu, start, end, batch);
-	return rearm_range(mmu, start, end, stock, batch);
+		written = rmap_rearm_range(mmu, start, end, batch);
+	return rearm_range(mmu, start, end, stock, batch) | written;
 }
 
 bool ept_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear)

@@ -289,15 +289,15 @@ void table_bury(struct tlb_batch *batch, u64 *table)
 
 static void unlink_table(struct zap *zap, u64 *entryp, u64 *table)
 {
-	u64 *beside = env_table_attached(table);
-
 	WRITE_ONCE(*entryp, 0);
-	zap->buried++;
-	table_bury(zap->batch, table);
-	if (!beside)
-		return;
-	zap->buried++;
-	table_bury(zap->batch, beside);
+	/* And the links that stand beside it, and what stands beside those. */
+	while (table) {
+		u64 *beside = env_table_attached(table);
+
+		zap->buried++;
+		table_bury(zap->batch, table);
+		table = beside;
+	}
 }
 
 /*
@@ -351,7 +351,7 @@ void ept_zap(struct mmu *mmu, struct slot *slot, gfn_t start, gfn_t end, struct 
 
 	/* First: it looks at what is mapped here. */
 	if (unlikely(mmu->shadows))
-		rmap_zap(mmu, start, end, batch);
+		rmap_zap(mmu, slot, start, end, batch);
 	zap_tree(&zap, mmu->root);
 }
 

@@ -249,10 +249,10 @@ unsigned long host_shrink(struct host *host, unsigned long max)
 
 	/* Over no address: an invalidation that meets this must flush, no fault need wait. */
 	race_start(mmu, ULONG_MAX, 0);
-	if (!gfn)
-		shadows_shrink(mmu, &batch);
 	idx = srcu_read_lock(&host->srcu);
 	slots = srcu_dereference(host->slots, &host->srcu);
+	if (!gfn)
+		shadows_shrink(mmu, slots, &batch);
 	for (i = 0; i < slots->nr && scanned < max; i++) {
 		struct slot *slot = slots->slot[i];
 		gfn_t end = slot->base + slot->npages;

@@ -13,6 +13,7 @@
 struct mmu_caps {
 	bool ad;	  /* EPT A/D bits */
 	bool pml;	  /* page-modification logging; only with ad */
+	bool l2_pml;	  /* and of what L2 writes; only with pml */
 	u8 level;	  /* of the largest leaf: 1 (4K; so is 0), 2 (2M) or 3 (1G) */
 	bool large_nx;	  /* large leaves must not be executable */
 	bool eager_split; /* large leaves are split when logging begins, not by a write */
@@ -36,6 +37,7 @@ struct mmu {
 	u64 *root;
 	struct mmu_caps caps;
 	enum spte_kind kind; /* of every leaf that will be mapped */
+	bool logs_l2;	     /* shadow.h: L2's writes are known by D and the CPU's log */
 	struct mmu_race race;
 	atomic_long_t nr_tables;		 /* shadows' and all */
 	atomic_long_t nr_pages[EPT_LEAF_LEVELS]; /* leaves that map a page, by level - 1 */
@@ -54,6 +56,15 @@ static inline enum spte_kind mmu_choose_kind(struct mmu_caps caps, bool ring)
 	if (!caps.ad)
 		return SPTE_SOFT;
 	return caps.pml || !ring ? SPTE_AD : SPTE_WRPROT;
+}
+
+/*
+ * The same for what L2 writes.  A leaf that goes away knows of writes whose log is
+ * still to be drained: a bitmap takes them, a ring nobody may write to then.
+ */
+static inline bool mmu_choose_logs_l2(struct mmu_caps caps, bool ring)
+{
+	return caps.l2_pml && caps.pml && !ring;
 }
 
 /* D bits are the only record of a write until a harvest reads them. */

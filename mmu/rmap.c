@@ -43,10 +43,34 @@ bool rmap_is_full(const u64 *head)
 	return n >= RMAP_CHAIN_MAX;
 }
 
+u64 *rmap_links_alloc(const struct mmu *mmu)
+{
+	u64 *links = table_alloc(true), *gfns;
+
+	if (!links || !mmu->logs_l2)
+		return links;
+	gfns = table_alloc(true);
+	if (gfns && env_table_attach(links, gfns))
+		return links;
+	table_free(links);
+	return NULL;
+}
+
+void rmap_links_free(u64 *links)
+{
+	u64 *gfns = env_table_attached(links);
+
+	if (gfns)
+		table_free(gfns);
+	table_free(links);
+}
+
 void rmap_join(u64 *head, u64 *sptep, gfn_t gfn)
 {
-	u64 first = READ_ONCE(*head);
+	u64 first = READ_ONCE(*head), *place = rmap_gfn_place(sptep);
 
+	if (place)
+		WRITE_ONCE(*place, gfn);
 	do {
 		/* Who finds the leaf by its tree reads this at any time. */
 		smp_store_release(link_of(sptep), first ?: LINK_GFN(gfn));
@@ -74,16 +98,36 @@ static void leave(struct mmu *mmu, u64 *sptep, int level)
 	WRITE_ONCE(*link, 0);
 }
 
+/*
+ * A leaf of L2's that was @old is gone, and its D bit with it: the log that tells of
+ * the write may be still to be drained, and finds nothing then.  A large one is not
+ * logged.
+ */
+static void record_gone(const struct zap *zap, const u64 *sptep, u64 old)
+{
+	gfn_t gfn;
+	struct slot *slot;
+
+	if (!spte_is_dirty_ad(old) || (old & EPT_PS))
+		return;
+	gfn = *rmap_gfn_place(sptep);
+	slot = zap->slots ? slots_find(zap->slots, gfn) : zap->slot;
+	if (slot && slot_has_gfn(slot, gfn) && slot_is_logged(slot))
+		slot_set_dirty(slot, gfn - slot->base);
+}
+
 /* The leaf, which is in no chain any more, goes.  What it knew reaches the host's page. */
-static void zap_shadow_leaf(struct mmu *mmu, u64 *sptep, struct tlb_batch *batch)
+static void zap_shadow_leaf(struct zap *zap, u64 *sptep)
 {
 	/* An exchange: the CPU sets A and D until the very moment it goes. */
 	u64 old = xchg(sptep, 0);
 
 	if (spte_was_written(old) || (old & SPTE_WAS_DIRTY))
 		env_page_dirty(spte_hfn(old));
-	atomic_long_dec(&mmu->shadows->nr_leaves);
-	batch->flush = true;
+	if (zap->mmu->logs_l2)
+		record_gone(zap, sptep, old);
+	atomic_long_dec(&zap->mmu->shadows->nr_leaves);
+	zap->batch->flush = true;
 }
 
 void rmap_zap_leaves(struct zap *zap, u64 *sptep, unsigned int n, int level, gfn_t gfn)
@@ -92,12 +136,12 @@ void rmap_zap_leaves(struct zap *zap, u64 *sptep, unsigned int n, int level, gfn
 		if (!READ_ONCE(*sptep))
 			continue;
 		leave(zap->mmu, sptep, level);
-		zap_shadow_leaf(zap->mmu, sptep, zap->batch);
+		zap_shadow_leaf(zap, sptep);
 	}
 }
 
 /* Empties the chain at @head, and takes its leaves away. */
-static void zap_chain(struct mmu *mmu, u64 *head, struct tlb_batch *batch)
+static void zap_chain(struct zap *zap, u64 *head)
 {
 	u64 next = *head;
 
@@ -107,31 +151,33 @@ static void zap_chain(struct mmu *mmu, u64 *head, struct tlb_batch *batch)
 
 		next = *link;
 		WRITE_ONCE(*link, 0);
-		zap_shadow_leaf(mmu, sptep, batch);
+		zap_shadow_leaf(zap, sptep);
 	}
 }
 
-void rmap_make_room(struct mmu *mmu, gfn_t gfn, int level, struct tlb_batch *batch)
+void rmap_make_room(struct zap *zap, gfn_t gfn, int level)
 {
-	u64 *head = find_head(mmu, gfn, level);
+	u64 *head = find_head(zap->mmu, gfn, level);
 
-	lockdep_assert_held_write(&mmu->lock);
+	lockdep_assert_held_write(&zap->mmu->lock);
 	if (head && rmap_is_full(head))
-		zap_chain(mmu, head, batch);
+		zap_chain(zap, head);
 }
 
 void rmap_zap_heads(struct zap *zap, u64 *head, unsigned int n, int level, gfn_t gfn)
 {
 	for (; n; n--, head++)
 		if (*head)
-			zap_chain(zap->mmu, head, zap->batch);
+			zap_chain(zap, head);
 }
 
 /* Of leaves at @level, those that map something of [start, end). */
-static void zap_level(struct mmu *mmu, gfn_t start, gfn_t end, int level, struct tlb_batch *batch)
+static void zap_level(struct mmu *mmu, struct slot *slot, gfn_t start, gfn_t end, int level,
+		      struct tlb_batch *batch)
 {
 	struct zap zap = {
 		.mmu = mmu,
+		.slot = slot,
 		.start = rmap_index(start, level),
 		.end = rmap_index(end - 1, level) + 1,
 		.batch = batch,
@@ -155,15 +201,15 @@ static u64 mapped_pages(struct mmu *mmu, gfn_t gfn)
  * it.  So a shadow leaf stands only where the VM's EPT maps its page, and who
  * finds that there knows that there may be something to flush.
  */
-void rmap_zap(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch)
+void rmap_zap(struct mmu *mmu, struct slot *slot, gfn_t start, gfn_t end, struct tlb_batch *batch)
 {
 	lockdep_assert_held_write(&mmu->lock);
 	if (start >= end)
 		return;
 	start &= -mapped_pages(mmu, start);
 	end = ((end - 1) | (mapped_pages(mmu, end - 1) - 1)) + 1;
-	zap_level(mmu, start, end, 1, batch);
-	zap_level(mmu, start, end, 2, batch);
+	zap_level(mmu, slot, start, end, 1, batch);
+	zap_level(mmu, slot, start, end, 2, batch);
 }
 
 static bool rearm_chain(const u64 *head)
@@ -176,51 +222,60 @@ static bool rearm_chain(const u64 *head)
 	return written;
 }
 
-/* rearm_chain() for each bit of @mask, all in one table of heads. */
-static void rearm_in_table(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch)
+/* rearm_chain() for each bit of @mask, all in one table of heads: which were written. */
+static u64 rearm_in_table(struct mmu *mmu, gfn_t gfn, u64 mask)
 {
-	u64 *heads = mask ? find_head(mmu, gfn, 1) : NULL;
+	u64 *heads = mask ? find_head(mmu, gfn, 1) : NULL, written = 0;
 
 	for (; heads && mask; mask &= mask - 1)
-		batch->flush |= rearm_chain(&heads[__ffs64(mask)]);
+		if (rearm_chain(&heads[__ffs64(mask)]))
+			written |= mask & -mask;
+	return written;
 }
 
 /* The large leaves that map @gfn go. */
 static void zap_large(struct mmu *mmu, gfn_t gfn, struct tlb_batch *batch)
 {
 	u64 *head = find_head(mmu, gfn, 2);
+	struct zap zap = { .mmu = mmu, .batch = batch };
 
 	if (unlikely(head))
-		zap_chain(mmu, head, batch);
+		zap_chain(&zap, head);
 }
 
-void rmap_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch)
+u64 rmap_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch)
 {
 	unsigned int left = EPT_TABLE_ENTRIES - index_at(gfn, 1);
 	u64 here = left < 64 ? mask & (BIT_ULL(left) - 1) : mask;
+	u64 written = rearm_in_table(mmu, gfn, here);
 
-	rearm_in_table(mmu, gfn, here, batch);
 	if (here)
 		zap_large(mmu, gfn, batch);
-	if (mask == here)
-		return;
-	rearm_in_table(mmu, gfn + left, mask >> left, batch);
-	zap_large(mmu, gfn + left, batch);
+	if (mask != here) {
+		written |= rearm_in_table(mmu, gfn + left, mask >> left) << left;
+		zap_large(mmu, gfn + left, batch);
+	}
+	if (written)
+		batch->flush = true;
+	return mmu->logs_l2 ? written : 0;
 }
 
-void rmap_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch)
+bool rmap_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch)
 {
 	struct leaf_cursor cursor = leaf_cursor(mmu->shadows->heads[0]);
+	bool written = false;
 	gfn_t gfn = start;
 
 	while (gfn < end) {
 		u64 *head = leaf_at(&cursor, gfn);
 
 		if (head)
-			batch->flush |= rearm_chain(head);
+			written |= rearm_chain(head);
 		gfn = head ? gfn + 1 : leaf_skip(&cursor);
 	}
-	zap_level(mmu, start, end, 2, batch);
+	zap_level(mmu, NULL, start, end, 2, batch);
+	batch->flush |= written;
+	return mmu->logs_l2 && written;
 }
 
 static bool age_chain(const u64 *head, bool clear)

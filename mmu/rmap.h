@@ -40,6 +40,28 @@ static inline gfn_t rmap_index(gfn_t gfn, int level)
  */
 gfn_t rmap_gfn(const u64 *sptep);
 
+/*
+ * Where L2's writes are logged, a log is drained without the lock, and each leaf's GFN
+ * stands by itself, too, in a page beside that of the links.  It is there before the
+ * leaf can be written through, and stays until another leaf takes the place.
+ */
+static inline u64 *rmap_gfn_place(const u64 *sptep)
+{
+	const u64 *table = (const u64 *)((unsigned long)sptep & PAGE_MASK);
+	const void *links = env_table_attached(table);
+	u64 *gfns = links ? env_table_attached(links) : NULL;
+
+	return gfns ? &gfns[sptep - table] : NULL;
+}
+
+/* Links for a table of leaves; NULL: no memory.  Tables that they are: rmap_links_tables(). */
+u64 *rmap_links_alloc(const struct mmu *mmu);
+void rmap_links_free(u64 *links);
+static inline unsigned int rmap_links_tables(const struct mmu *mmu)
+{
+	return 1 + mmu->logs_l2;
+}
+
 /* Has the chain as many leaves as it may have?  Lock held. */
 bool rmap_is_full(const u64 *head);
 
@@ -50,18 +72,19 @@ void rmap_join(u64 *head, u64 *sptep, gfn_t gfn);
  * What the functions of ept.h by these names do to the VM's EPT, for shadow leaves;
  * called from there, @mmu has shadows.  Large leaves that are armed go away: what
  * is logged is mapped by 4K.  A leaf that can be written through while its page
- * is logged is recorded, so arming has nothing to tell.
+ * is logged is recorded, so arming has nothing to tell; but for D bits, whose log may
+ * be still to be drained: what was written so is returned.
  */
-void rmap_zap(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch);
-void rmap_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch);
-void rmap_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch);
+void rmap_zap(struct mmu *mmu, struct slot *slot, gfn_t start, gfn_t end, struct tlb_batch *batch);
+u64 rmap_rearm_mask(struct mmu *mmu, gfn_t gfn, u64 mask, struct tlb_batch *batch);
+bool rmap_rearm_range(struct mmu *mmu, gfn_t start, gfn_t end, struct tlb_batch *batch);
 bool rmap_age(struct mmu *mmu, gfn_t start, gfn_t end, bool clear);
 
 /* Takes away the leaves of the chain of @gfn at @level if it is full.  Write lock held. */
-void rmap_make_room(struct mmu *mmu, gfn_t gfn, int level, struct tlb_batch *batch);
+struct zap;
+void rmap_make_room(struct zap *zap, gfn_t gfn, int level);
 
 /* The entries of struct zap (walk.h): for a shadow's tree, and for one of heads. */
-struct zap;
 void rmap_zap_leaves(struct zap *zap, u64 *sptep, unsigned int n, int level, gfn_t gfn);
 void rmap_zap_heads(struct zap *zap, u64 *head, unsigned int n, int level, gfn_t gfn);
 

@@ -28,7 +28,7 @@ void shadow_vcpu_exit(struct shadow_vcpu *v)
 	table_cache_drain(&v->tables);
 	table_cache_drain(&v->heads);
 	if (v->links)
-		table_free(v->links);
+		rmap_links_free(v->links);
 	v->links = NULL;
 }
 
@@ -181,17 +181,28 @@ static void drop(struct zap *zap, u64 *root)
 	}
 }
 
-static void drop_leaves(struct mmu *mmu, struct shadow *shadow, struct tlb_batch *batch)
+static void drop_leaves(struct mmu *mmu, struct shadow *shadow, const struct slots *slots,
+			struct tlb_batch *batch)
 {
-	struct zap zap = { .mmu = mmu, .batch = batch, .entries = rmap_zap_leaves };
+	struct zap zap = {
+		.mmu = mmu,
+		.slots = slots,
+		.batch = batch,
+		.entries = rmap_zap_leaves,
+	};
 
 	drop(&zap, shadow->root);
 }
 
 /* Tables of heads go with what is in them. */
-static void drop_heads(struct mmu *mmu, struct tlb_batch *batch)
+static void drop_heads(struct mmu *mmu, const struct slots *slots, struct tlb_batch *batch)
 {
-	struct zap zap = { .mmu = mmu, .batch = batch, .entries = rmap_zap_heads };
+	struct zap zap = {
+		.mmu = mmu,
+		.slots = slots,
+		.batch = batch,
+		.entries = rmap_zap_heads,
+	};
 	int i;
 
 	for (i = 0; i < SHADOW_LEVELS; i++)
@@ -199,16 +210,18 @@ static void drop_heads(struct mmu *mmu, struct tlb_batch *batch)
 }
 
 /* Translations by its root may be cached: it is freed after the flush. */
-static void bury(struct mmu *mmu, struct shadow *shadow, struct tlb_batch *batch)
+static void bury(struct mmu *mmu, struct shadow *shadow, const struct slots *slots,
+		 struct tlb_batch *batch)
 {
 	struct zap zap = {
 		.mmu = mmu,
+		.slots = slots,
 		.end = EPT_MAX_GFN + 1,
 		.batch = batch,
 		.entries = rmap_zap_leaves,
 	};
 
-	drop_leaves(mmu, shadow, batch);
+	drop_leaves(mmu, shadow, slots, batch);
 	/* A fault that lost a race may have left tables in which nothing ever was. */
 	write_lock(&mmu->lock);
 	zap_tree(&zap, shadow->root);
@@ -218,7 +231,7 @@ static void bury(struct mmu *mmu, struct shadow *shadow, struct tlb_batch *batch
 	kfree(shadow);
 }
 
-int shadow_use(struct shadow_vcpu *v, u64 eptp, struct tlb_batch *batch)
+int shadow_use(struct shadow_vcpu *v, u64 eptp, const struct slots *slots, struct tlb_batch *batch)
 {
 	struct shadow *new, *surplus;
 	struct mmu *mmu = v->mmu;
@@ -247,7 +260,7 @@ int shadow_use(struct shadow_vcpu *v, u64 eptp, struct tlb_batch *batch)
 	/* A CPU may know the page as the root of something else, long gone. */
 	batch->flush = true;
 	while ((surplus = take_surplus(mmu)))
-		bury(mmu, surplus, batch);
+		bury(mmu, surplus, slots, batch);
 	return 0;
 }
 
@@ -277,7 +290,7 @@ static struct shadow *hold_next(struct mmu *mmu, struct shadow *shadow)
 	return next;
 }
 
-void shadow_invept(struct mmu *mmu, u64 eptp, struct tlb_batch *batch)
+void shadow_invept(struct mmu *mmu, u64 eptp, const struct slots *slots, struct tlb_batch *batch)
 {
 	struct shadow *shadow = NULL;
 
@@ -286,15 +299,15 @@ void shadow_invept(struct mmu *mmu, u64 eptp, struct tlb_batch *batch)
 	/* What is mapped is the same with A/D flags and without (SDM 3C 29.4.3.1). */
 	while ((shadow = hold_next(mmu, shadow)))
 		if (eptp == SHADOW_ALL || !((shadow->eptp ^ eptp) & EPT_ADDR_MASK))
-			drop_leaves(mmu, shadow, batch);
+			drop_leaves(mmu, shadow, slots, batch);
 }
 
-void shadows_shrink(struct mmu *mmu, struct tlb_batch *batch)
+void shadows_shrink(struct mmu *mmu, const struct slots *slots, struct tlb_batch *batch)
 {
 	if (!mmu_has_shadows(mmu))
 		return;
-	shadow_invept(mmu, SHADOW_ALL, batch);
-	drop_heads(mmu, batch);
+	shadow_invept(mmu, SHADOW_ALL, slots, batch);
+	drop_heads(mmu, slots, batch);
 }
 
 void shadows_destroy(struct mmu *mmu)
@@ -308,9 +321,9 @@ void shadows_destroy(struct mmu *mmu)
 	while ((shadow = shadows->first)) {
 		WARN_ON_ONCE(shadow->users);
 		shadows->first = shadow->next;
-		bury(mmu, shadow, &batch);
+		bury(mmu, shadow, NULL, &batch);
 	}
-	drop_heads(mmu, &batch);
+	drop_heads(mmu, NULL, &batch);
 	ept_free_dead(&batch);
 	mmu->shadows = NULL;
 	shadows_free(shadows);

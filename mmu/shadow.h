@@ -13,6 +13,11 @@
  * logged a leaf has no W until a write faults, and is recorded with L1's GFN
  * under the same hold of the lock.
  *
+ * Or, where struct mmu's logs_l2, they are known by D.  The CPU logs L2's address, and
+ * shadow_drain() finds the leaf: if its D is set, L1's GFN is recorded.  It need not
+ * be, since nobody takes D who does not tell of it: a leaf that goes away with D set is
+ * recorded as it goes, and arming takes D of pages that are being harvested.
+ *
  * Locking: the MMU's lock.  For write: the list of shadows and who uses which.
  */
 #ifndef VELLUM_MMU_SHADOW_H
@@ -73,7 +78,7 @@ void shadow_vcpu_exit(struct shadow_vcpu *v);
  * is what the CPU is to use, before which the batch is discharged.  May sleep.
  * 0 or -ENOMEM; then it has none.
  */
-int shadow_use(struct shadow_vcpu *v, u64 eptp, struct tlb_batch *batch);
+int shadow_use(struct shadow_vcpu *v, u64 eptp, const struct slots *slots, struct tlb_batch *batch);
 /* It has none, until the next shadow_use(). */
 void shadow_leave(struct shadow_vcpu *v);
 
@@ -100,10 +105,17 @@ bool shadow_restore(struct shadow_vcpu *v, const struct slots *slots, struct sha
  * nothing, never sleeps.
  */
 #define SHADOW_ALL (~0ull)
-void shadow_invept(struct mmu *mmu, u64 eptp, struct tlb_batch *batch);
+void shadow_invept(struct mmu *mmu, u64 eptp, const struct slots *slots, struct tlb_batch *batch);
 
 /* The same, and what the rmap has in tables goes too. */
-void shadows_shrink(struct mmu *mmu, struct tlb_batch *batch);
+void shadows_shrink(struct mmu *mmu, const struct slots *slots, struct tlb_batch *batch);
+
+/*
+ * pml_drain() for a log of L2's addresses, all of the vCPU's shadow.  Takes no lock: in
+ * the burst that made the entries, for which every flush waits.
+ */
+unsigned int shadow_drain(const struct shadow_vcpu *v, const u64 *log, u16 index,
+			  const struct slots *slots);
 
 /* The VM goes, no vCPU is left. */
 void shadows_destroy(struct mmu *mmu);

@@ -6,6 +6,7 @@
  * under the lock, what stands there is what the host has, whatever the MMU
  * notifier is about.
  */
+#include "mmu/pml.h"
 #include "mmu/shadow.h"
 #include "mmu/walk.h"
 
@@ -26,7 +27,7 @@ enum { NEEDS_PAGE = 1, NEEDS_ROOM, LOST_RACE };
 static int fill_caches(struct shadow_vcpu *v)
 {
 	if (!v->links)
-		v->links = table_alloc(true);
+		v->links = rmap_links_alloc(v->mmu);
 	if (!v->links)
 		return -ENOMEM;
 	return table_cache_fill(&v->tables) ?: table_cache_fill(&v->heads);
@@ -40,6 +41,13 @@ struct plan {
 	u64 spte;
 	bool logged;
 };
+
+static enum spte_kind shadow_kind(const struct mmu *mmu)
+{
+	if (mmu->logs_l2)
+		return SPTE_AD;
+	return mmu->caps.ad ? SPTE_WRPROT : SPTE_SOFT;
+}
 
 /* The leaf that both levels allow, made of @main, at @plan->level, of the VM's own EPT. */
 static void make_plan(const struct mmu *mmu, const struct slot *slot,
@@ -62,7 +70,7 @@ static void make_plan(const struct mmu *mmu, const struct slot *slot,
 	page.hfn = (spte_hfn(main) + offset) & -EPT_LEVEL_PAGES(plan->level);
 	page.large = plan->level > 1;
 	page.no_exec = page.large && mmu->caps.large_nx;
-	plan->spte = spte_leaf(mmu->caps.ad ? SPTE_WRPROT : SPTE_SOFT, &page);
+	plan->spte = spte_leaf(shadow_kind(mmu), &page);
 	plan->spte &= ~EPT_RWX | fault->rights;
 	if (!(fault->rights & EPT_W))
 		plan->spte &= ~SPTE_MMU_WRITABLE;
@@ -84,7 +92,7 @@ static u64 *place(struct shadow_vcpu *v, const struct plan *plan)
 		return NULL;
 	if (!env_table_attached(table) && env_table_attach(table, v->links)) {
 		v->links = NULL;
-		atomic_long_inc(&v->mmu->nr_tables);
+		atomic_long_add(rmap_links_tables(v->mmu), &v->mmu->nr_tables);
 	}
 	return sptep;
 }
@@ -103,9 +111,11 @@ static int upgrade(u64 *sptep, const struct plan *plan, u64 *old)
 	return try_cmpxchg64(sptep, old, spte) ? 0 : LOST_RACE;
 }
 
+/* Where D tells of writes there are none before a drained log finds the leaf's GFN. */
 static int join(struct shadow_vcpu *v, u64 *sptep, const struct plan *plan)
 {
 	u64 *root = v->mmu->shadows->heads[plan->level - 1], old = 0;
+	u64 first = v->mmu->logs_l2 ? plan->spte & ~(EPT_W | EPT_D) : plan->spte;
 	gfn_t index = rmap_index(plan->gfn, plan->level);
 	u64 *heads = table_make(v->mmu, root, index, 1, &v->heads);
 
@@ -114,11 +124,13 @@ static int join(struct shadow_vcpu *v, u64 *sptep, const struct plan *plan)
 	heads += index_at(index, 1);
 	if (rmap_is_full(heads))
 		return NEEDS_ROOM;
-	if (!try_cmpxchg64(sptep, &old, plan->spte))
+	if (!try_cmpxchg64(sptep, &old, first))
 		return LOST_RACE;
 	rmap_join(heads, sptep, plan->gfn);
 	atomic_long_inc(&v->mmu->shadows->nr_leaves);
-	return 0;
+	if (first == plan->spte || try_cmpxchg64(sptep, &first, plan->spte))
+		return 0;
+	return LOST_RACE;
 }
 
 /*
@@ -150,7 +162,7 @@ static int install(struct shadow_vcpu *v, struct slot *slot, struct shadow_fault
 	if (ret)
 		return ret;
 	fault->l1.kind = old ? FAULT_RESTORED : FAULT_MAPPED;
-	if (plan.logged && fault->l1.write && !(old & EPT_W))
+	if (plan.logged && fault->l1.write && !(old & EPT_W) && !v->mmu->logs_l2)
 		dirty_record(slot, gfn - slot->base, v->ring);
 	return 0;
 }
@@ -169,23 +181,24 @@ static int try_install(struct shadow_vcpu *v, const struct slots *slots, struct 
 	ret = fill_caches(v);
 	if (ret)
 		return ret;
-	had = v->tables.n + v->heads.n + 1;
+	had = v->tables.n + v->heads.n + rmap_links_tables(mmu);
 	read_lock(&mmu->lock);
 	ret = install(v, slot, fault);
 	read_unlock(&mmu->lock);
-	had -= v->tables.n + v->heads.n + !!v->links;
+	had -= v->tables.n + v->heads.n + (v->links ? rmap_links_tables(mmu) : 0);
 	atomic_long_add(had, &mmu->shadows->nr_tables);
 	return ret;
 }
 
 /* What stands where the leaf is to go goes, and so does a chain that has no room for it. */
-static void make_room(struct shadow_vcpu *v, const struct shadow_fault *fault,
-		      struct tlb_batch *batch)
+static void make_room(struct shadow_vcpu *v, const struct slots *slots,
+		      const struct shadow_fault *fault, struct tlb_batch *batch)
 {
 	gfn_t l2 = fault->l2 >> PAGE_SHIFT, gfn = fault->l1.gpa >> PAGE_SHIFT;
 	struct mmu *mmu = v->mmu;
 	struct zap zap = {
 		.mmu = mmu,
+		.slots = slots,
 		.start = l2,
 		.end = l2 + 1,
 		.batch = batch,
@@ -197,7 +210,7 @@ static void make_room(struct shadow_vcpu *v, const struct shadow_fault *fault,
 	zap_tree(&zap, v->shadow->root);
 	atomic_long_sub(zap.buried, &mmu->shadows->nr_tables);
 	for (level = 1; level <= SHADOW_LEVELS; level++)
-		rmap_make_room(mmu, gfn, level, batch);
+		rmap_make_room(&zap, gfn, level);
 	write_unlock(&mmu->lock);
 }
 
@@ -206,7 +219,7 @@ static void bound_tables(struct mmu *mmu, const struct slots *slots, struct tlb_
 	long n = atomic_long_read(&mmu->shadows->nr_tables);
 
 	if (unlikely(n > TABLES_MIN) && n > (long)TABLES_MAX(slots->npages))
-		shadows_shrink(mmu, batch);
+		shadows_shrink(mmu, slots, batch);
 }
 
 int shadow_fault(struct shadow_vcpu *v, const struct slots *slots, struct shadow_fault *fault,
@@ -226,7 +239,7 @@ int shadow_fault(struct shadow_vcpu *v, const struct slots *slots, struct shadow
 		if (ret <= 0)
 			return ret;
 		if (ret == NEEDS_ROOM)
-			make_room(v, fault, batch);
+			make_room(v, slots, fault, batch);
 		if (ret != NEEDS_PAGE)
 			continue;
 		ret = mmu_fault(v->mmu, slots, &fault->l1, v->l1_tables, v->ring);
@@ -272,4 +285,43 @@ bool shadow_restore(struct shadow_vcpu *v, const struct slots *slots, struct sha
 	read_unlock(&v->mmu->lock);
 	fault->l1.kind = restored ? FAULT_RESTORED : FAULT_RETRIED;
 	return restored;
+}
+
+/*
+ * L1's GFN that @l2 was written as, or GFN_NONE: whoever took the leaf, or its D bit, has
+ * recorded that.  The GFN is there before D can be set; read while another leaf takes the
+ * place it might be either's, so D is looked at again.
+ */
+static gfn_t written_gfn(const struct shadow *shadow, gfn_t l2)
+{
+	u64 *table = leaf_table_of(shadow->root, l2), *sptep, spte, again;
+	gfn_t gfn;
+
+	if (!table)
+		return GFN_NONE;
+	sptep = &table[index_at(l2, 1)];
+	spte = READ_ONCE(*sptep);
+	if (!spte_is_dirty_ad(spte))
+		return GFN_NONE;
+	smp_rmb(); /* with the cmpxchg that gives W, after rmap_join() */
+	gfn = READ_ONCE(*rmap_gfn_place(sptep));
+	smp_rmb(); /* with the exchange that takes the leaf away */
+	again = READ_ONCE(*sptep);
+	return spte_is_dirty_ad(again) && spte_hfn(again) == spte_hfn(spte) ? gfn : GFN_NONE;
+}
+
+unsigned int shadow_drain(const struct shadow_vcpu *v, const u64 *log, u16 index,
+			  const struct slots *slots)
+{
+	unsigned int count = pml_count(index), i;
+
+	/* From the last entry down: the order of the writes, as in pml_drain(). */
+	for (i = 0; i < count; i++) {
+		gfn_t gfn = written_gfn(v->shadow, log[PML_INDEX_EMPTY - i] >> PAGE_SHIFT);
+		struct slot *slot = gfn == GFN_NONE ? NULL : slots_find(slots, gfn);
+
+		if (slot)
+			dirty_record(slot, gfn - slot->base, NULL);
+	}
+	return count;
 }

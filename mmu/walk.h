@@ -28,7 +28,8 @@ u64 *table_make(struct mmu *mmu, u64 *root, gfn_t gfn, int level, struct table_c
 /* Takes away what is in [start, end) of a tree of tables.  Write lock held. */
 struct zap {
 	struct mmu *mmu;
-	struct slot *slot; /* of a VM's own EPT: may be NULL */
+	struct slot *slot;	   /* by GFN: whose pages they are, or NULL */
+	const struct slots *slots; /* of a shadow's tree: the VM's, or NULL */
 	gfn_t start;
 	gfn_t end;
 	struct tlb_batch *batch;

@@ -65,13 +65,17 @@ bool l1_has_ept(const struct vcpu *vcpu)
 /* Before vmcs02 is loaded, while a failure has no effect. */
 int ept_prepare(struct vcpu *vcpu)
 {
+	struct host *host = &vcpu->vm->host;
 	struct nested *n = nested_of(vcpu);
 	struct tlb_batch batch = TLB_BATCH_INIT;
-	int ret;
+	int ret, srcu;
 
 	if (!l1_has_ept(vcpu))
 		return 0;
-	ret = shadow_use(&n->shadow, n->vmcs12->ept_pointer, &batch);
+	srcu = srcu_read_lock(&host->srcu);
+	ret = shadow_use(&n->shadow, n->vmcs12->ept_pointer,
+			 srcu_dereference(host->slots, &host->srcu), &batch);
+	srcu_read_unlock(&host->srcu, srcu);
 	tlb_discharge(vcpu->vm, &batch);
 	return ret;
 }
@@ -229,11 +233,20 @@ int nested_translate(struct vcpu *vcpu, gpa_t *gpa, u32 access, const gva_t *gva
 
 void nested_invept(struct vcpu *vcpu, u64 eptp)
 {
+	struct host *host = &vcpu->vm->host;
 	struct mmu *mmu = &vcpu->vm->mmu;
 	struct tlb_batch batch = TLB_BATCH_INIT;
+	int srcu;
 
 	if (!mmu_has_shadows(mmu))
 		return;
-	shadow_invept(mmu, eptp, &batch);
+	srcu = srcu_read_lock(&host->srcu);
+	shadow_invept(mmu, eptp, srcu_dereference(host->slots, &host->srcu), &batch);
+	srcu_read_unlock(&host->srcu, srcu);
 	tlb_discharge(vcpu->vm, &batch);
+}
+
+unsigned int nested_drain(struct vcpu *vcpu, const u64 *log, u16 index, const struct slots *slots)
+{
+	return shadow_drain(&nested_of(vcpu)->shadow, log, index, slots);
 }

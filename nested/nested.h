@@ -153,6 +153,7 @@ bool l1_has_ept(const struct vcpu *vcpu);
 int ept_prepare(struct vcpu *vcpu);
 void ept_write02(struct vcpu *vcpu);	     /* after that, vmcs02 loaded */
 int nested_ept_violation(struct vcpu *vcpu); /* as exit_handle() */
+unsigned int nested_drain(struct vcpu *vcpu, const u64 *log, u16 index, const struct slots *slots);
 /* Of L2's physical address, L1's: see struct nested_ops. */
 int nested_translate(struct vcpu *vcpu, gpa_t *gpa, u32 access, const gva_t *gva);
 void nested_invept(struct vcpu *vcpu, u64 eptp); /* or SHADOW_ALL */

@@ -86,6 +86,7 @@ static const struct nested_ops ops = {
 	.settle = nested_settle,
 	.triple_fault = nested_triple_fault,
 	.before_entry = timer_write,
+	.drain = nested_drain,
 	.translate = nested_translate,
 	.timer_ns = timer_ns,
 	.has_msr = nested_has_msr,

@@ -45,6 +45,7 @@ static long enable_ring(struct vm *vm, u64 bytes)
 		err = -EINVAL;
 	} else {
 		vm->mmu.kind = mmu_choose_kind(vm->mmu.caps, true);
+		vm->mmu.logs_l2 = mmu_choose_logs_l2(vm->mmu.caps, true);
 		vm->ring_entries = entries;
 	}
 	mutex_unlock(&vm->lock);

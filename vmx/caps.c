@@ -21,6 +21,9 @@ struct vmx_caps vmx_caps __ro_after_init;
 static bool pml = true;
 module_param(pml, bool, 0444);
 MODULE_PARM_DESC(pml, "log writes by page-modification logging; needs ept_ad (default Y)");
+static bool nested_pml;
+module_param(nested_pml, bool, 0444);
+MODULE_PARM_DESC(nested_pml, "log so what a guest's guest writes, too; needs pml (default N)");
 
 static bool ept_ad = true;
 module_param(ept_ad, bool, 0444);
@@ -165,6 +168,7 @@ static int settle_choice(void)
 		return -EOPNOTSUPP;
 	}
 	pml = vmx_caps.choice.pml;
+	nested_pml = nested_pml && pml;
 	ept_ad = vmx_caps.choice.ept_ad;
 	vpid = vmx_caps.choice.vpid;
 	unrestricted_guest = vmx_caps.choice.unrestricted_guest;
@@ -302,6 +306,7 @@ struct mmu_caps vmx_mmu_caps(void)
 	return (struct mmu_caps){
 		.ad = vmx_caps.choice.ept_ad,
 		.pml = vmx_caps.choice.pml,
+		.l2_pml = nested_pml,
 		.level = large_pages ? vmx_caps.choice.ept_level : 1,
 		/* A guest could stop such a machine by code in a large page (iTLB multihit). */
 		.large_nx = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off(),

@@ -10,6 +10,7 @@
 
 #include "types.h"
 
+struct slots;
 struct vcpu;
 struct vcpu_exception;
 
@@ -44,6 +45,10 @@ struct nested_ops {
 	int (*triple_fault)(struct vcpu *vcpu);
 	/* Just before L2 is entered, interrupts off. */
 	void (*before_entry)(struct vcpu *vcpu);
+
+	/* shadow_drain() of the vCPU's log, in the burst. */
+	unsigned int (*drain)(struct vcpu *vcpu, const u64 *log, u16 index,
+			      const struct slots *slots);
 
 	/*
 	 * Of an address that L2 calls physical, under L1's EPT, L1's: 0, -EAGAIN, -EOPNOTSUPP.

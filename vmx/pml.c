@@ -10,7 +10,8 @@
 void pml_arm(struct vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
-	bool arm = vmx->pml && !vmx->vmcs->shadowed && atomic_read(&vcpu->vm->nr_logging);
+	bool logs = !vmx->vmcs->shadowed || vcpu->vm->mmu.logs_l2;
+	bool arm = vmx->pml && logs && atomic_read(&vcpu->vm->nr_logging);
 
 	if (arm == vmx->vmcs->pml_armed)
 		return;
@@ -20,6 +21,16 @@ void pml_arm(struct vcpu *vcpu)
 	vmcs_set_secondary(vmx, SECONDARY_EXEC_ENABLE_PML, arm);
 }
 
+/* The log is of addresses that the guest calls physical: under an EPT of L1's, L2's. */
+static unsigned int drain(struct vcpu *vcpu, u16 index, const struct slots *slots)
+{
+	struct vcpu_vmx *vmx = vcpu->vmx;
+
+	if (unlikely(vmx->vmcs->shadowed))
+		return nested_ops->drain(vcpu, vmx->pml, index, slots);
+	return pml_drain(vmx->pml, index, slots, &vcpu->ring);
+}
+
 /*
  * Right after an exit, interrupts still off: whoever sees this vCPU outside
  * the guest sees its writes in the trackers.
@@ -27,7 +38,6 @@ void pml_arm(struct vcpu *vcpu)
 void pml_collect(struct vcpu *vcpu)
 {
 	struct host *host = &vcpu->vm->host;
-	struct vcpu_vmx *vmx = vcpu->vmx;
 	unsigned int entries;
 	u16 index;
 	u32 since;
@@ -38,8 +48,7 @@ void pml_collect(struct vcpu *vcpu)
 		return;
 	since = rdtsc();
 	srcu = srcu_read_lock(&host->srcu);
-	entries =
-		pml_drain(vmx->pml, index, srcu_dereference(host->slots, &host->srcu), &vcpu->ring);
+	entries = drain(vcpu, index, srcu_dereference(host->slots, &host->srcu));
 	srcu_read_unlock(&host->srcu, srcu);
 	vcpu->stats.pml_drains++;
 	vcpu->stats.pml_entries += entries;

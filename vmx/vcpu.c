@@ -143,6 +143,7 @@ struct vm *vm_create(void)
 	vm->mmu.caps = vmx_mmu_caps();
 	vm->identity_map = IDENTITY_MAP_DEFAULT;
 	vm->mmu.kind = mmu_choose_kind(vm->mmu.caps, false);
+	vm->mmu.logs_l2 = mmu_choose_logs_l2(vm->mmu.caps, false);
 	ret = vm_msrs_create(vm);
 	if (ret)
 		goto free_vm;

@@ -129,7 +129,8 @@ static bool walk_l1(struct world *w, unsigned int e, const struct l2_place *at,
 	struct l1_ept *ept = &w->ept[e];
 	struct l1_entry *entry = &ept->entry[at->i];
 	enum cpu_access access = fault->l1.write ? CPU_WRITE :
-				 fault->l1.fetch ? CPU_FETCH : CPU_READ;
+				 fault->l1.fetch ? CPU_FETCH :
+						   CPU_READ;
 
 	if (!l1_allows(entry, false, access))
 		return false;
@@ -153,8 +154,8 @@ static void check_result(struct world *w, const struct shadow_fault *fault, int 
 }
 
 /* An exit of L2's at @fault.  True: enter again. */
-static bool handle_exit(struct world *w, struct vcpu *v, unsigned int e,
-			const struct l2_place *at, struct shadow_fault *fault)
+static bool handle_exit(struct world *w, struct vcpu *v, unsigned int e, const struct l2_place *at,
+			struct shadow_fault *fault)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	int ret, idx;
@@ -191,6 +192,8 @@ static struct fake_cpu *cpu_of(struct world *w, struct vcpu *v, unsigned int e)
 			env_die("the machine itself is out of memory");
 		cpu_init(v->l2[e], &w->mmu);
 		v->l2[e]->on_walk = on_walk;
+		v->l2[e]->pml_on = w->mmu.logs_l2 && v->cpu.pml_on;
+		v->l2[e]->low_bits = v->cpu.low_bits;
 	}
 	return v->l2[e];
 }
@@ -199,10 +202,14 @@ static struct fake_cpu *cpu_of(struct world *w, struct vcpu *v, unsigned int e)
 static bool use_ept(struct world *w, struct vcpu *v, unsigned int e)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
-	int ret;
+	int ret, idx;
 
 	v->busy = true;
-	ret = shadow_use(&v->shadow, w->ept[e].eptp, &batch);
+	/* L2 with another EPT is left for it. */
+	vcpu_exit(w, v);
+	idx = srcu_read_lock(&w->host.srcu);
+	ret = shadow_use(&v->shadow, w->ept[e].eptp, world_slots(w), &batch);
+	srcu_read_unlock(&w->host.srcu, idx);
 	if (batch.flush)
 		memset(w->accessed, 0, sizeof(w->accessed));
 	world_discharge(w, &batch);
@@ -227,13 +234,20 @@ static void access_at(struct world *w, struct vcpu *v, unsigned int e, const str
 			.l1.write = access == CPU_WRITE,
 			.l1.fetch = access == CPU_FETCH,
 		};
+		enum cpu_result result;
 		struct oslot *os;
 
 		if (w->ring && ring_is_soft_full(&v->ring))
 			return;
-		if (cpu_access(v->l2[e], gfn, access, &done.hfn) == CPU_DONE) {
+		result = cpu_access(v->l2[e], gfn, access, &done.hfn);
+		if (result == CPU_DONE) {
 			check_access(w, e, at, &done);
 			return;
+		}
+		if (result == CPU_PML_FULL) {
+			w->stats.l2_full++;
+			vcpu_exit(w, v);
+			continue;
 		}
 		v->busy = true;
 		if (!handle_exit(w, v, e, at, &fault))
@@ -309,10 +323,13 @@ void l1_invept(struct world *w, unsigned int e)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	unsigned int i;
+	int idx;
 
 	if (!w->nested)
 		return;
-	shadow_invept(&w->mmu, e < NR_EPTS ? w->ept[e].eptp : SHADOW_ALL, &batch);
+	idx = srcu_read_lock(&w->host.srcu);
+	shadow_invept(&w->mmu, e < NR_EPTS ? w->ept[e].eptp : SHADOW_ALL, world_slots(w), &batch);
+	srcu_read_unlock(&w->host.srcu, idx);
 	/* With the leaves goes what they knew; others age pages before the flush is over. */
 	memset(w->accessed, 0, sizeof(w->accessed));
 	world_discharge(w, &batch);
@@ -358,8 +375,8 @@ static gfn_t pick_memory(struct world *w, u64 pages)
 
 static struct l1_entry pick_entry(struct world *w, unsigned int i)
 {
-	static const u8 rights[] = { EPT_RWX, EPT_RWX, EPT_RWX, EPT_R | EPT_W, EPT_R | EPT_X,
-				     EPT_R, 0 };
+	static const u8 rights[] = { EPT_RWX,	    EPT_RWX, EPT_RWX, EPT_R | EPT_W,
+				     EPT_R | EPT_X, EPT_R,   0 };
 
 	return (struct l1_entry){
 		.gfn = pick_memory(w, entry_pages(i)),
@@ -466,6 +483,58 @@ void l2_exit(struct world *w)
 			free(w->vcpu[i].l2[e]);
 		}
 	}
+}
+
+/* L1's GFN of what @cpu has logged as @l2, if it may be recorded by the log. */
+static gfn_t logged_as(struct fake_cpu *cpu, gfn_t l2)
+{
+	u64 *table = leaf_table_of(cpu->root, l2);
+	u64 *sptep = table ? &table[index_at(l2, 1)] : NULL;
+
+	return sptep && spte_is_dirty_ad(*sptep) ? rmap_gfn(sptep) : GFN_NONE;
+}
+
+static void drain_cpu(struct world *w, struct vcpu *v, struct fake_cpu *cpu)
+{
+	unsigned int i, n = cpu->nr_logged;
+
+	if (!n)
+		return;
+	/* The log of another root than the one in use would be taken for this one's. */
+	if (!v->shadow.shadow || cpu->root != v->shadow.shadow->root)
+		world_fail(w, 13, "a log of L2's is left for another shadow");
+	if (shadow_drain(&v->shadow, cpu->log, cpu->index, world_slots(w)) != n)
+		world_fail(w, 6, "a log of L2's has not %u entries", n);
+	for (i = 0; i < n; i++) {
+		gfn_t gfn = logged_as(cpu, cpu->logged[i]);
+		struct oslot *os = gfn == GFN_NONE ? NULL : oracle_slot(w, gfn);
+
+		if (!os || !slot_is_logged(os->slot))
+			continue;
+		if (!test_bit(gfn - os->slot->base, os->slot->dirty.word))
+			world_fail(w, 13, "gfn %#llx was logged for L2, its bit is not set", gfn);
+		oracle_page(os, gfn)->touched = w->clock;
+	}
+	w->stats.l2_logged += n;
+	cpu_log_reset(cpu);
+}
+
+void l2_drain(struct world *w, struct vcpu *v)
+{
+	unsigned int e;
+
+	for (e = 0; e < NR_EPTS; e++)
+		if (v->l2[e])
+			drain_cpu(w, v, v->l2[e]);
+}
+
+void l2_update_pml(struct world *w, struct vcpu *v)
+{
+	unsigned int e;
+
+	for (e = 0; e < NR_EPTS; e++)
+		if (v->l2[e])
+			v->l2[e]->pml_on = w->mmu.logs_l2 && v->cpu.pml_on;
 }
 
 void l2_flush(struct world *w, struct vcpu *v)

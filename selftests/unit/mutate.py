@@ -18,7 +18,8 @@ import time
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 UNITS = ["spte_test", "slot_test", "pageset_test", "ring_test", "pml_test", "ept_test",
-         "split_test", "dirty_test", "coarse_test", "fault_test", "host_test", "shadow_test"]
+         "split_test", "dirty_test", "coarse_test", "fault_test", "host_test", "shadow_test",
+         "shadow_log_test"]
 PROPERTY = "property"
 THREADS = "threads"
 # Of nested/: what only one of them can notice, and which.
@@ -113,7 +114,7 @@ MUTATIONS = [
     Mutation(7, "an entry of a run that is given back stays harvested",
              ("ring.h", "ring_take_run", "\t\tWRITE_ONCE(entry->flags, 0);\n", "")),
     Mutation(1, "turning logging on arms nothing",
-             ("dirty.c", "dirty_start", "\t\tept_rearm_range(mmu, gfn, next, &stock, batch);\n", ""),
+             ("dirty.c", "dirty_start", "\t\tept_rearm_range(mmu, gfn, next, slot->coarse ? NULL : &stock, batch);\n", ""),
              by=PROPERTY),
     Mutation(8, "CLEAR takes bits that were not asked for",
              ("dirty.c", "dirty_clear", "mask[word - first / 64] & slot_word_mask(slot, word)",
@@ -473,13 +474,13 @@ MUTATIONS = [
     Mutation(7, "a mark fills the ring's reserve",
              ("dirty.c", "dirty_mark", "ring && ring_is_soft_full(ring)", "false"), by=PROPERTY),
     Mutation(13, "a zap leaves what shadows made of the page",
-             ("ept.c", "ept_zap", "\t\trmap_zap(mmu, start, end, batch);\n", "\t\t;\n"),
+             ("ept.c", "ept_zap", "\t\trmap_zap(mmu, slot, start, end, batch);\n", "\t\t;\n"),
              by=PROPERTY),
     Mutation(13, "a harvest arms no shadow leaf",
-             ("arm.c", "ept_rearm_mask", "\t\trmap_rearm_mask(mmu, gfn, mask, batch);\n",
+             ("arm.c", "ept_rearm_mask", "\t\twritten |= rmap_rearm_mask(mmu, gfn, mask, batch);\n",
               "\t\t;\n"), by=PROPERTY),
     Mutation(13, "turning logging on arms no shadow leaf",
-             ("arm.c", "ept_rearm_range", "\t\trmap_rearm_range(mmu, start, end, batch);\n",
+             ("arm.c", "ept_rearm_range", "\t\twritten = rmap_rearm_range(mmu, start, end, batch);\n",
               "\t\t;\n"), by=PROPERTY),
     Mutation(13, "ageing leaves shadow leaves out",
              ("arm.c", "ept_age", "\t\tyoung |= rmap_age(mmu, start, end, clear);\n", "\t\t;\n"),
@@ -488,7 +489,7 @@ MUTATIONS = [
              ("reset.c", "arm_shadowed_page",
               "\trmap_rearm_mask(run->mmu, run->first + page, 1, run->batch);\n", "")),
     Mutation(13, "a shadow leaf that goes asks for no flush",
-             ("rmap.c", "zap_shadow_leaf", "\tbatch->flush = true;\n", "")),
+             ("rmap.c", "zap_shadow_leaf", "\tzap->batch->flush = true;\n", "")),
     Mutation(13, "a shadow leaf that goes does not tell the host",
              ("rmap.c", "zap_shadow_leaf", "\t\tenv_page_dirty(spte_hfn(old));\n", "\t\t;\n"),
              by=PROPERTY),
@@ -496,7 +497,7 @@ MUTATIONS = [
              ("rmap.c", "rearm_chain", "for (; next", "for (; !written && next"), by=PROPERTY),
     Mutation(13, "shadow leaves are armed in the first of two tables alone",
              ("rmap.c", "rmap_rearm_mask",
-              "\trearm_in_table(mmu, gfn + left, mask >> left, batch);\n", ""), by=PROPERTY),
+              "\t\twritten |= rearm_in_table(mmu, gfn + left, mask >> left) << left;\n", ""), by=PROPERTY),
     Mutation(13, "a shadow leaf that joins a chain cuts it off",
              ("rmap.c", "rmap_join", "first ?: LINK_GFN(gfn)", "LINK_GFN(gfn)"), by=PROPERTY),
     Mutation(13, "a shadow leaf leaves its chain, and takes along what follows",
@@ -505,11 +506,11 @@ MUTATIONS = [
     Mutation(13, "what was made of a large leaf outlives it",
              ("rmap.c", "mapped_pages", "EPT_LEVEL_PAGES(level) : 1", "1 : 1")),
     Mutation(13, "a zap leaves large shadow leaves",
-             ("rmap.c", "rmap_zap", "\tzap_level(mmu, start, end, 2, batch);\n", "")),
+             ("rmap.c", "rmap_zap", "\tzap_level(mmu, slot, start, end, 2, batch);\n", "")),
     Mutation(13, "CLEAR leaves large shadow leaves",
-             ("rmap.c", "zap_large", "\t\tzap_chain(mmu, head, batch);\n", "\t\t;\n")),
+             ("rmap.c", "zap_large", "\t\tzap_chain(&zap, head);\n", "\t\t;\n")),
     Mutation(13, "turning logging on leaves large shadow leaves",
-             ("rmap.c", "rmap_rearm_range", "\tzap_level(mmu, start, end, 2, batch);\n", "")),
+             ("rmap.c", "rmap_rearm_range", "\tzap_level(mmu, NULL, start, end, 2, batch);\n", "")),
     Mutation(13, "shadow leaves of one page are not bounded",
              ("rmap.c", "rmap_is_full", "n >= RMAP_CHAIN_MAX", "false")),
     Mutation(13, "a page becomes a shadow's root without a flush",
@@ -519,9 +520,9 @@ MUTATIONS = [
     Mutation(13, "INVEPT leaves the EPT with other A/D flags",
              ("shadow.c", "shadow_invept", "& EPT_ADDR_MASK", "& SHADOW_EPTP_MASK")),
     Mutation(13, "INVEPT of all EPTs is of the first",
-             ("shadow.c", "shadow_invept", "\t\t\tdrop_leaves(mmu, shadow, batch);\n",
+             ("shadow.c", "shadow_invept", "\t\t\tdrop_leaves(mmu, shadow, slots, batch);\n",
               "\t\t{\n\t\t\tif (shadow == mmu->shadows->first)\n"
-              "\t\t\t\tdrop_leaves(mmu, shadow, batch);\n\t\t}\n"), by=PROPERTY),
+              "\t\t\t\tdrop_leaves(mmu, shadow, slots, batch);\n\t\t}\n"), by=PROPERTY),
     Mutation(13, "a write of L2's is not recorded",
              ("shadow_fault.c", "install",
               "\t\tdirty_record(slot, gfn - slot->base, v->ring);\n", "\t\t;\n"), by=PROPERTY),
@@ -568,6 +569,27 @@ MUTATIONS = [
              ("fault.c", "record_permitted", " && !fault->lend", ""), by=PROPERTY),
     Mutation(13, "what L2 touched looks as if L1 had",
              ("fault.c", "install", "\tfound.ahead = fault->lend && !spte_maps_page(old);\n", "")),
+]
+
+# L2's writes, known by D and the CPU's log.
+MUTATIONS += [
+    Mutation(13, "a shadow leaf takes a write along that no log will tell of",
+             ("rmap.c", "zap_shadow_leaf", "\t\trecord_gone(zap, sptep, old);\n", "\t\t;\n")),
+    Mutation(13, "CLEAR arms what L2 wrote and tells the others nothing",
+             ("rmap.c", "rmap_rearm_mask", "mmu->logs_l2 ? written : 0", "0")),
+    Mutation(13, "the log of L2's writes tells of what stands there now",
+             ("shadow_fault.c", "written_gfn", "!spte_is_dirty_ad(spte)", "!spte"),
+             ("shadow_fault.c", "written_gfn", "spte_is_dirty_ad(again) && ", "")),
+    Mutation(13, "L2's addresses are taken for L1's",
+             ("shadow_fault.c", "shadow_drain",
+              "written_gfn(v->shadow, log[PML_INDEX_EMPTY - i] >> PAGE_SHIFT)",
+              "log[PML_INDEX_EMPTY - i] >> PAGE_SHIFT")),
+    Mutation(13, "a fault of L2's records the write that the CPU will log",
+             ("shadow_fault.c", "install", " && !v->mmu->logs_l2", "")),
+    Mutation(13, "L2's writes are logged where a ring is to hear of them",
+             ("mmu.h", "mmu_choose_logs_l2", " && !ring", "")),
+    Mutation(13, "a page beside the links is lost",
+             ("ept.c", "unlink_table", "table = beside;", "table = NULL;")),
 ]
 
 # The walk of the guest hypervisor's EPT.

@@ -193,6 +193,18 @@ int oracle_classify(struct world *w, const struct kvm_userspace_memory_region *r
 	return old->flags == region->flags ? SLOT_NOTHING : SLOT_FLAGS;
 }
 
+/* Some vCPU has yet to drain what it logged in L2. */
+static bool has_l2_log(const struct world *w)
+{
+	unsigned int i, e;
+
+	for (i = 0; i < NR_VCPUS; i++)
+		for (e = 0; e < NR_EPTS; e++)
+			if (w->vcpu[i].l2[e] && w->vcpu[i].l2[e]->nr_logged)
+				return true;
+	return false;
+}
+
 /* Leaf @sptep of a shadow: what must hold between holds of the lock. */
 static void audit_leaf(struct world *w, u64 *sptep)
 {
@@ -207,8 +219,10 @@ static void audit_leaf(struct world *w, u64 *sptep)
 	level = ept_level(&w->mmu, gfn);
 	if (spte_hfn(main) + (gfn & (EPT_LEVEL_PAGES(level) - 1)) != spte_hfn(spte))
 		world_fail(w, 13, "a shadow maps gfn %#llx to another page", gfn);
-	if (slot_is_logged(os->slot) && (spte & EPT_W) && !(spte & EPT_PS) &&
-	    !test_bit(gfn - os->slot->base, os->slot->dirty.word))
+	if (!slot_is_logged(os->slot) || (spte & EPT_PS) ||
+	    test_bit(gfn - os->slot->base, os->slot->dirty.word))
+		return;
+	if (w->mmu.logs_l2 ? (spte & EPT_D) && !has_l2_log(w) : spte & EPT_W)
 		world_fail(w, 13, "gfn %#llx can be written and is not recorded", gfn);
 }
 

@@ -46,9 +46,10 @@ static void print_stats(const struct world_stats *s)
 	printf("# %llu changes without memory, %llu races, %llu lost, %llu operations overtaken\n",
 	       s->enomem, s->races, s->lost_races, s->overtaken);
 	printf("# L2: %llu writes, %llu reads, %llu faults (%llu restored), %llu races, "
-	       "%llu walks to large leaves; %llu changes by L1, %llu INVEPT\n",
+	       "%llu walks to large leaves; %llu logged (%llu full); %llu changes by L1, "
+	       "%llu INVEPT\n",
 	       s->l2_writes, s->l2_reads, s->l2_faults, s->l2_restored, s->l2_races, s->l2_large,
-	       s->l1_changes, s->invepts);
+	       s->l2_logged, s->l2_full, s->l1_changes, s->invepts);
 	printf("# trackers: %llu made, %llu times taken, %llu settled, %llu marks; %llu ranges taken\n",
 	       s->trackers, s->takes, s->settled, s->marked, s->ranges);
 }
@@ -73,7 +74,7 @@ static void check_stats(const struct world_stats *s)
 	if (mode == MODE_SOFT)
 		CHECK(s->restored_large);
 	if (mode == MODE_PML)
-		CHECK(s->logged && s->log_full);
+		CHECK(s->logged && s->log_full && s->l2_logged);
 	if (ring)
 		CHECK(s->pushes && s->resets && s->given_back && s->ring_full);
 }

@@ -4,9 +4,9 @@
 #include "flat.h"
 #include "mmu/shadow.h"
 
-#define EPTP1 0x123000ull
-#define EPTP2 0x456000ull
-#define BASE  (8 * HOST_BLOCK) /* L1's memory: 2M aligned, as index 0 of the host is */
+#define EPTP1  0x123000ull
+#define EPTP2  0x456000ull
+#define BASE   (8 * HOST_BLOCK) /* L1's memory: 2M aligned, as index 0 of the host is */
 #define NPAGES 300
 #define L2     0x7700000 /* where L2 has it; 2M aligned, too */
 #define RWX    EPT_RWX
@@ -39,7 +39,7 @@ static void use(u64 eptp)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 
-	CHECK_EQ(shadow_use(&n.v, eptp, &batch), 0);
+	CHECK_EQ(shadow_use(&n.v, eptp, fixture_slots(&n.f), &batch), 0);
 	discharge(&batch);
 	n.cpu.root = n.v.shadow->root;
 }
@@ -158,7 +158,8 @@ static u64 get(void)
 
 static void test_writes_are_recorded(void)
 {
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, KVM_MEM_LOG_DIRTY_PAGES);
 		CHECK_EQ(touch(L2, page(5), CPU_READ), 1);
 		CHECK(!(leaf(L2) & EPT_W));
@@ -188,7 +189,8 @@ static void test_reset_arms(void)
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	unsigned int i, rel;
 
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		if (mode == FIX_SCAN)
 			continue;
 		begin(mode, KVM_MEM_LOG_DIRTY_PAGES);
@@ -215,7 +217,8 @@ static void test_logging_begins(void)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, 0);
 		/* Nobody logs it: one fault for all. */
 		CHECK_EQ(touch(L2, page(3), CPU_READ), 1);
@@ -234,7 +237,8 @@ static void test_rights_are_l1s(void)
 {
 	struct walked walked = page(7);
 
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, 0);
 		/* Read-only, or not dirty yet. */
 		walked.rights = EPT_R;
@@ -262,7 +266,8 @@ static void test_rights_are_l1s(void)
 
 static void test_the_host_takes_the_page(void)
 {
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, 0);
 		CHECK_EQ(touch(L2, page(4), CPU_WRITE), 1);
 		CHECK_EQ(touch(L2 + 9, page(4), CPU_READ), 1);
@@ -294,7 +299,8 @@ static void copied(unsigned int index, bool begin)
 /* After a fork the host's page can be read; a write gets another one. */
 static void test_a_shared_page_is_copied(void)
 {
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, KVM_MEM_LOG_DIRTY_PAGES);
 		fake_host.before_copy = copied;
 		host_replace(6);
@@ -309,7 +315,8 @@ static void test_a_shared_page_is_copied(void)
 
 static void test_ageing(void)
 {
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, 0);
 		CHECK_EQ(touch(L2, page(4), CPU_WRITE), 1);
 		CHECK(host_notify_young(4, 1, false));
@@ -328,7 +335,8 @@ static void test_no_memory_there(void)
 {
 	const struct walked nothing = { BASE - 1, RWX, 1 };
 
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, KVM_MEM_READONLY);
 		CHECK_EQ(resolve(L2, nothing, CPU_READ), FAULT_MMIO);
 		CHECK_EQ(touch(L2, page(1), CPU_READ), 1);
@@ -347,14 +355,15 @@ static void invept(u64 eptp)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 
-	shadow_invept(&n.f.mmu, eptp, &batch);
+	shadow_invept(&n.f.mmu, eptp, fixture_slots(&n.f), &batch);
 	CHECK_EQ(batch.flush, nr_leaves() == 0 || batch.dead_tables);
 	discharge(&batch);
 }
 
 static void test_invept(void)
 {
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, KVM_MEM_LOG_DIRTY_PAGES);
 		CHECK_EQ(touch(L2, page(1), CPU_WRITE), 1);
 		use(EPTP1 | EPTP_AD);
@@ -385,11 +394,12 @@ static void test_roots_are_bounded(void)
 	u64 i;
 
 	begin(FIX_PML, 0);
-	CHECK_EQ(shadow_use(&n.v, EPTP1 | EPTP_MT_WB, &batch), 0);
+	CHECK_EQ(shadow_use(&n.v, EPTP1 | EPTP_MT_WB, fixture_slots(&n.f), &batch), 0);
 	CHECK(!batch.flush);
 	root = n.v.shadow->root;
 	for (i = 0; i < 3 * SHADOWS_KEPT; i++) {
-		CHECK_EQ(shadow_use(&n.v, EPTP2 + (i << PAGE_SHIFT), &batch), 0);
+		CHECK_EQ(shadow_use(&n.v, EPTP2 + (i << PAGE_SHIFT), fixture_slots(&n.f), &batch),
+			 0);
 		/* The CPU may know the page by what it was before. */
 		CHECK(batch.flush);
 		discharge(&batch);
@@ -403,7 +413,7 @@ static void test_roots_are_bounded(void)
 	}
 	CHECK(!env_table_is_live(root));
 	/* One of the last is there as it was. */
-	CHECK_EQ(shadow_use(&n.v, EPTP2 + ((i - 2) << PAGE_SHIFT), &batch), 0);
+	CHECK_EQ(shadow_use(&n.v, EPTP2 + ((i - 2) << PAGE_SHIFT), fixture_slots(&n.f), &batch), 0);
 	CHECK(!batch.flush);
 	CHECK(leaf(L2));
 	end();
@@ -419,7 +429,7 @@ static void test_roots_in_use_stay(void)
 	begin(FIX_PML, 0);
 	for (i = 0; i < ARRAY_SIZE(v); i++) {
 		shadow_vcpu_init(&v[i], &n.f.mmu, &n.f.tables, NULL);
-		CHECK_EQ(shadow_use(&v[i], (u64)i << PAGE_SHIFT, &batch), 0);
+		CHECK_EQ(shadow_use(&v[i], (u64)i << PAGE_SHIFT, fixture_slots(&n.f), &batch), 0);
 	}
 	CHECK_EQ(n.f.mmu.shadows->nr, ARRAY_SIZE(v) + 1);
 	discharge(&batch);
@@ -436,7 +446,8 @@ static void test_a_chain_is_bounded(void)
 {
 	unsigned int i, there = 0;
 
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, KVM_MEM_LOG_DIRTY_PAGES);
 		for (i = 0; i < 5 * RMAP_CHAIN_MAX; i++) {
 			CHECK_EQ(touch(L2 + i * 7, page(1), CPU_WRITE), 1);
@@ -460,7 +471,8 @@ static void test_l1_changes_its_mind(void)
 {
 	struct walked walked = page(1);
 
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, KVM_MEM_LOG_DIRTY_PAGES);
 		CHECK_EQ(touch(L2, walked, CPU_READ), 1);
 		CHECK(!flushed);
@@ -491,7 +503,8 @@ static void test_large_leaves(void)
 	const struct walked large = { BASE + 70, RWX, 2 }, small = { BASE + 70, RWX, 1 };
 	struct tlb_batch batch = TLB_BATCH_INIT;
 
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin_level(mode, 0, 2);
 		CHECK_EQ(touch(L2 + 70, large, CPU_WRITE), 1);
 		CHECK(leaf(L2 + 70) & EPT_PS);
@@ -528,7 +541,8 @@ static void test_initially_set(void)
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	unsigned long mask = BIT(2);
 
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin_level(mode, 0, 2);
 		CHECK_EQ(touch(L2, (struct walked){ BASE, RWX, 2 }, CPU_WRITE), 1);
 		n.slot = fixture_relog(&n.f, n.slot, true);
@@ -557,7 +571,7 @@ static void test_memory_is_short(void)
 	CHECK(fail_at > 4);
 	for (fail_at = 1, ret = -ENOMEM; ret; fail_at++) {
 		env_fail_at(fail_at);
-		ret = shadow_use(&n.v, EPTP2, &batch);
+		ret = shadow_use(&n.v, EPTP2, fixture_slots(&n.f), &batch);
 		CHECK(!ret || (ret == -ENOMEM && !n.v.shadow));
 	}
 	env_fail_at(0);
@@ -584,7 +598,8 @@ static void test_tables_are_bounded(void)
 
 static void test_shrinker(void)
 {
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, KVM_MEM_LOG_DIRTY_PAGES);
 		CHECK_EQ(touch(L2, page(1), CPU_WRITE), 1);
 		CHECK_EQ(touch(L2 + 0x1000000, page(1), CPU_WRITE), 1);
@@ -602,7 +617,8 @@ static void test_shrinker(void)
 /* The VM's own EPT has what L2 touched, ready for L1, and as if nobody had. */
 static void test_what_is_lent(void)
 {
-	FOR_EACH_MODE (mode) {
+	FOR_EACH_MODE(mode)
+	{
 		begin(mode, KVM_MEM_LOG_DIRTY_PAGES);
 		CHECK_EQ(touch(L2, page(1), CPU_WRITE), 1);
 		CHECK_EQ(get(), BIT(1));

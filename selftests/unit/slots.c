@@ -70,6 +70,7 @@ static void update_pml(struct world *w, int change)
 			continue;
 		vcpu_exit(w, v);
 		v->cpu.pml_on = w->nr_logging;
+		l2_update_pml(w, v);
 		world_interleave(w);
 	}
 }

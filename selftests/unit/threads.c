@@ -57,7 +57,7 @@ static void setup_vcpu(struct vcpu *v, unsigned int i)
 	if (threads.has_ring && ring_init(&v->ring, RING_ENTRIES))
 		env_die("no memory");
 	shadow_vcpu_init(&v->shadow, &threads.mmu, &v->tables, threads.has_ring ? &v->ring : NULL);
-	if (shadow_use(&v->shadow, EPTP, &batch))
+	if (shadow_use(&v->shadow, EPTP, NULL, &batch))
 		env_die("no memory");
 	threads_discharge(&batch);
 	cpu_init(&v->l2, &threads.mmu);

@@ -77,7 +77,7 @@ static void invept(void)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 
-	shadow_invept(&threads.mmu, EPTP, &batch);
+	shadow_invept(&threads.mmu, EPTP, NULL, &batch);
 	threads_discharge(&batch);
 }
 

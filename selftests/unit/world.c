@@ -233,6 +233,7 @@ void world_init(struct world *w, enum world_mode mode, u32 (*rnd)(u32 n))
 	const struct mmu_caps caps = {
 		.ad = mode != MODE_SOFT,
 		.pml = mode == MODE_PML,
+		.l2_pml = rnd(2),
 		.level = 1 + (rnd(4) > 0),
 		.large_nx = !rnd(3),
 		.eager_split = rnd(2),
@@ -264,6 +265,7 @@ void world_init(struct world *w, enum world_mode mode, u32 (*rnd)(u32 n))
 	rwlock_init(&w->mmu.lock);
 	w->mmu.caps = caps;
 	w->mmu.kind = mmu_choose_kind(caps, w->ring);
+	w->mmu.logs_l2 = mmu_choose_logs_l2(caps, w->ring);
 	if (ept_init(&w->mmu) || host_init(&w->host, &w->mmu, discharge))
 		env_die("world_init: no memory");
 	for (i = 0; i < NR_VCPUS; i++) {
@@ -295,8 +297,7 @@ void world_exit(struct world *w)
 		world_set_region(w, &region);
 	}
 	if (mmu_mapped(&w->mmu))
-		world_fail(w, 9, "%ld pages are mapped and no slot is left",
-			   mmu_mapped(&w->mmu));
+		world_fail(w, 9, "%ld pages are mapped and no slot is left", mmu_mapped(&w->mmu));
 	host_exit(&w->host);
 	l2_exit(w);
 	w->stats.splits += atomic_long_read(&w->mmu.nr_splits);
@@ -347,6 +348,7 @@ void vcpu_exit(struct world *w, struct vcpu *v)
 		world_fail(w, 1, "a log of %u made %d entries too many", n, ring->head - head);
 	w->stats.logged += n;
 	cpu_log_reset(cpu);
+	l2_drain(w, v);
 	v->busy = was_busy;
 }
 
@@ -435,8 +437,8 @@ void world_check_mmio(struct world *w, const struct fault *fault)
 }
 
 /* An exit of @v at @fault.  True: enter again. */
-static bool handle_exit(struct world *w, struct vcpu *v, struct fault *fault,
-			enum cpu_result why, enum access_outcome *outcome)
+static bool handle_exit(struct world *w, struct vcpu *v, struct fault *fault, enum cpu_result why,
+			enum access_outcome *outcome)
 {
 	int ret, idx;
 	u32 head;
@@ -460,7 +462,8 @@ static bool handle_exit(struct world *w, struct vcpu *v, struct fault *fault,
 		ret = mmu_fault(&w->mmu, world_slots(w), fault, &v->tables, world_ring(w, v));
 		check_fault_record(w, v, fault, head);
 		if (ret == FAULT_MMIO ? fault->kind != FAULT_EMULATED :
-		    ret < 0 ? fault->kind != FAULT_RETRIED : fault->kind == FAULT_EMULATED)
+		    ret < 0	      ? fault->kind != FAULT_RETRIED :
+					fault->kind == FAULT_EMULATED)
 			world_fail(w, 10, "result %d and fault kind %d", ret, fault->kind);
 	}
 	srcu_read_unlock(&w->host.srcu, idx);

@@ -32,9 +32,9 @@ enum tracker { BITMAP, RING, VIEWS, NR_TRACKERS = VIEWS + NR_VIEWS };
 
 /* What the oracle knows of one page of a slot. */
 struct tracked {
-	u32 touched;	       /* the last event that a bitmap may tell of */
+	u32 touched;		  /* the last event that a bitmap may tell of */
 	u32 cleared[NR_TRACKERS]; /* who takes bitmaps took it then */
-	u32 before[NR_VIEWS];  /* and what that was before it took what it holds */
+	u32 before[NR_VIEWS];	  /* and what that was before it took what it holds */
 	bool held[NR_VIEWS];
 	u32 owed[NR_TRACKERS]; /* the first write not reported yet; 0: none */
 	u16 in_rings;	       /* entries in rings */
@@ -120,9 +120,10 @@ struct world_stats {
 	u64 logged, log_full, pushes, ring_full;
 	u64 gets, clears, resets, reported, given_back, invalidations, aged, copied;
 	u64 slots_made, slots_gone, slots_moved, log_on, log_off, enomem, races, lost_races,
-		overtaken, takes, settled, trackers, marked, large, splits,
-		host_splits, collapses, restored_large, ranges;
-	u64 l2_reads, l2_writes, l2_faults, l2_restored, l2_races, l2_large, l1_changes, invepts;
+		overtaken, takes, settled, trackers, marked, large, splits, host_splits, collapses,
+		restored_large, ranges;
+	u64 l2_reads, l2_writes, l2_faults, l2_restored, l2_races, l2_large, l2_logged, l2_full,
+		l1_changes, invepts;
 };
 
 struct world {
@@ -198,6 +199,9 @@ void l2_access(struct world *w, struct vcpu *v, enum cpu_access access);
 void l2_race(struct world *w, struct vcpu *v);
 void l2_sweep(struct world *w, struct vcpu *v);
 void l2_flush(struct world *w, struct vcpu *v);
+/* An exit: what was logged in L2 is read.  And whether it is logged, as for L1. */
+void l2_drain(struct world *w, struct vcpu *v);
+void l2_update_pml(struct world *w, struct vcpu *v);
 void l1_change(struct world *w);
 /* @e: NR_EPTS for all. */
 void l1_invept(struct world *w, unsigned int e);
