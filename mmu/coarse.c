@@ -7,6 +7,13 @@
 
 static_assert(PAGESET_BLOCK_PAGES % SLOT_RANGE_PAGES == 0, "a run may end within a range");
 
+void coarse_record(struct slot *slot, u64 rel, struct ring *ring)
+{
+	slot_set_range_dirty(slot, rel);
+	if (ring && ring->entries)
+		ring_push(ring, slot->id, rel & -SLOT_RANGE_PAGES);
+}
+
 struct word_range coarse_whole(const struct slot *slot, struct word_range range)
 {
 	if (range.first == range.end)
@@ -85,7 +92,8 @@ static u64 take_asked(struct slot *slot, u64 word, u64 asked)
 
 /*
  * The range was armed for the sake of some pages, and D, which was the only record
- * of the others' writes, is gone: a record takes its place.  Trackers hear of all.
+ * of the others' writes, or without which a log is not believed, is gone: a record
+ * takes its place.  Trackers hear of all.
  */
 static void keep_written(struct slot *slot, u64 word, u64 asked)
 {
@@ -110,7 +118,7 @@ void coarse_clear_range(struct mmu *mmu, struct slot *slot, struct word_range as
 		asked[word - range.first] = bits;
 		any |= take_asked(slot, word, bits);
 	}
-	if (!any || !arm(mmu, slot, range, batch) || !mmu_scans_d(mmu))
+	if (!any || !arm(mmu, slot, range, batch) || !mmu_reads_d(mmu))
 		return;
 	for (word = range.first; word < range.end; word++)
 		keep_written(slot, word, asked[word - range.first]);

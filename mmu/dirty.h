@@ -14,6 +14,9 @@
 #include "mmu/ring.h"
 #include "mmu/tracker.h"
 
+/* dirty_record() of a coarse slot: see coarse.h. */
+void coarse_record(struct slot *slot, u64 rel, struct ring *ring);
+
 /*
  * Page @rel of @slot was written.  @ring is the writing vCPU's, or NULL where
  * there is none or no vCPU wrote.  The vCPU's thread for a ring, else any.
@@ -22,9 +25,13 @@ static inline void dirty_record(struct slot *slot, u64 rel, struct ring *ring)
 {
 	if (!slot_is_logged(slot))
 		return;
-	slot_set_dirty(slot, rel);
+	if (unlikely(slot->coarse)) {
+		coarse_record(slot, rel, ring);
+		return;
+	}
+	pageset_add(&slot->dirty, rel);
 	if (ring && ring->entries)
-		ring_push(ring, slot->id, slot_ring_page(slot, rel));
+		ring_push(ring, slot->id, rel);
 }
 
 /* Logging begins: arms every leaf.  The batch always asks for a flush (invariant 4). */

@@ -215,13 +215,16 @@ static noinline enum ept_restored restore_large(struct mmu *mmu, gfn_t gfn, bool
 	return sptep ? restore_leaf(sptep, write, fetch) : EPT_NOT_RESTORED;
 }
 
-enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch, bool logged)
+enum ept_restored ept_restore(struct mmu *mmu, const struct slot *slot, gfn_t gfn, bool write,
+			      bool fetch)
 {
 	u64 *table = leaf_table(mmu, gfn);
 
 	if (likely(table))
 		return restore_leaf(&table[index_at(gfn, 1)], write, fetch);
-	return write && logged ? EPT_NOT_RESTORED : restore_large(mmu, gfn, write, fetch);
+	if (write && slot_is_logged_by_page(slot))
+		return EPT_NOT_RESTORED;
+	return restore_large(mmu, gfn, write, fetch);
 }
 
 /* What @old, the leaf of @n pages from @gfn on, knew of writes and the bitmap does not. */

@@ -96,11 +96,12 @@ enum ept_restored {
 
 /*
  * Gives back, by one cmpxchg, what logging or access tracking took from the
- * leaf of @gfn; what the host or the slot forbids, it does not, nor a write to a
- * large leaf of a slot that is @logged by 4K: that splits it.  In a burst, in which
+ * leaf of @gfn, a page of @slot's; what the host or the slot forbids, it does not, nor
+ * a write to a large leaf of a slot that is logged by 4K: that splits it.  In a burst, in which
  * every flush waits for this CPU (vmx/tlb.c), or with the lock held.
  */
-enum ept_restored ept_restore(struct mmu *mmu, gfn_t gfn, bool write, bool fetch, bool logged);
+enum ept_restored ept_restore(struct mmu *mmu, const struct slot *slot, gfn_t gfn, bool write,
+			      bool fetch);
 
 /*
  * Takes every leaf in [start, end) away, large ones that reach beyond it whole.

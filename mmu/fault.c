@@ -32,7 +32,7 @@ bool mmu_restore(struct mmu *mmu, const struct slots *slots, struct fault *fault
 	if (!slot || READ_ONCE(slot->dying))
 		return false;
 	/* Who begins to log waits for those who found the slot otherwise (SRCU), and arms then. */
-	restored = ept_restore(mmu, gfn, fault->write, fault->fetch, slot_is_logged_by_page(slot));
+	restored = ept_restore(mmu, slot, gfn, fault->write, fault->fetch);
 	if (restored == EPT_RESTORED_WRITE)
 		record_permitted(mmu, slot, fault, ring);
 	fault->kind = FAULT_RESTORED;

@@ -73,6 +73,12 @@ static inline bool mmu_scans_d(const struct mmu *mmu)
 	return mmu->kind == SPTE_AD && !mmu->caps.pml;
 }
 
+/* Who takes a D bit away has to tell of the write: a log, if there is one, does not alone. */
+static inline bool mmu_reads_d(const struct mmu *mmu)
+{
+	return mmu_scans_d(mmu) || mmu->logs_l2;
+}
+
 /* What the CPU is given for the tables below @root (SDM 3C 25.6.11). */
 static inline u64 mmu_eptp(const struct mmu *mmu, const u64 *root)
 {

@@ -110,12 +110,6 @@ static inline void slot_set_dirty(struct slot *slot, u64 rel)
 		pageset_add(&slot->dirty, rel);
 }
 
-/* What a ring names a write to page @rel by. */
-static inline u64 slot_ring_page(const struct slot *slot, u64 rel)
-{
-	return unlikely(slot->coarse) ? rel & -SLOT_RANGE_PAGES : rel;
-}
-
 static inline bool slot_has_gfn(const struct slot *slot, gfn_t gfn)
 {
 	return gfn - slot->base < slot->npages; /* wraps for a gfn below the base */

@@ -7,6 +7,8 @@ static const gfn_t places[] = {
 	0, 1, 511, 512, 0x3ffff, 0x40000, 0x7ffffff, 0x8000000, EPT_MAX_GFN - 1, EPT_MAX_GFN,
 };
 
+static const struct slot plain; /* is not logged */
+
 static u64 page_spte(struct fixture *f, unsigned int index, bool write, bool logged)
 {
 	const struct spte_page page = {
@@ -79,7 +81,7 @@ TEST(beyond_the_last_gfn_nothing_is_mapped)
 	CHECK(map(&f, ~0ull, page_spte(&f, 0, false, false)) < 0);
 	CHECK_EQ(get(&f, EPT_MAX_GFN + 1), 0);
 	CHECK_EQ(get(&f, ~0ull), 0);
-	CHECK_EQ(ept_restore(&f.mmu, ~0ull, true, false, false), EPT_NOT_RESTORED);
+	CHECK_EQ(ept_restore(&f.mmu, &plain, ~0ull, true, false), EPT_NOT_RESTORED);
 	fixture_exit(&f);
 }
 
@@ -203,10 +205,10 @@ TEST(restore_gives_no_permission_that_was_never_there)
 	fixture_init(&f, FIX_PML);
 	spte = page_spte(&f, 3, false, false);
 	CHECK_EQ(map(&f, 3, spte & ~(EPT_X | EPT_W | SPTE_HOST_WRITABLE)), 0);
-	CHECK_EQ(ept_restore(&f.mmu, 3, false, false, false), EPT_RESTORED);
-	CHECK_EQ(ept_restore(&f.mmu, 3, false, true, false), EPT_NOT_RESTORED);
-	CHECK_EQ(ept_restore(&f.mmu, 3, true, false, false), EPT_NOT_RESTORED);
-	CHECK_EQ(ept_restore(&f.mmu, 4, false, false, false), EPT_NOT_RESTORED);
+	CHECK_EQ(ept_restore(&f.mmu, &plain, 3, false, false), EPT_RESTORED);
+	CHECK_EQ(ept_restore(&f.mmu, &plain, 3, false, true), EPT_NOT_RESTORED);
+	CHECK_EQ(ept_restore(&f.mmu, &plain, 3, true, false), EPT_NOT_RESTORED);
+	CHECK_EQ(ept_restore(&f.mmu, &plain, 4, false, false), EPT_NOT_RESTORED);
 	fixture_exit(&f);
 }
 

@@ -4,6 +4,7 @@
  * drain finds, and who tells of a write that it finds no more.
  */
 #include "fixture.h"
+#include "mmu/dirty.h"
 #include "mmu/shadow.h"
 #include "mmu/walk.h"
 
@@ -255,4 +256,27 @@ TEST(who_has_it)
 	caps.pml = true;
 	caps.l2_pml = false;
 	CHECK(!mmu_choose_logs_l2(caps, false));
+}
+
+/* One D bit for a range, or one of L2's: CLEAR of some pages arms them all. */
+TEST(clear_of_a_part_of_a_range_keeps_what_the_log_has_still_to_tell)
+{
+	unsigned long mask[BITS_TO_LONGS(NPAGES)];
+	struct tlb_batch batch = TLB_BATCH_INIT;
+
+	memset(mask, 0xff, sizeof(mask));
+	begin(KVM_MEM_LOG_DIRTY_PAGES);
+	slot->coarse = true;
+	CHECK_EQ(touch(L2 + 1, 200, CPU_READ), 1);
+	CHECK_EQ(touch(L2, 5, CPU_WRITE), 1);
+	CHECK_EQ(drain(), 1);
+	CHECK(is_dirty(0) && is_dirty(NPAGES - 1));
+	dirty_clear(&f.mmu, slot, 64, NPAGES - 64, mask, &batch);
+	discharge(&batch);
+	CHECK(is_dirty(0) && !is_dirty(200));
+	CHECK_EQ(touch(L2 + 1, 200, CPU_WRITE), 0);
+	dirty_clear(&f.mmu, slot, 0, 64, mask, &batch);
+	discharge(&batch);
+	CHECK(!is_dirty(0) && is_dirty(200));
+	end();
 }
