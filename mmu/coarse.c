@@ -95,13 +95,13 @@ static u64 take_asked(struct slot *slot, u64 word, u64 asked)
  * of the others' writes, or without which a log is not believed, is gone: a record
  * takes its place.  Trackers hear of all.
  */
-static void keep_written(struct slot *slot, u64 word, u64 asked)
+static void keep_written(struct slot *slot, u64 word, u64 taken)
 {
-	pageset_add_word(&slot->dirty, word, slot_word_mask(slot, word) & ~asked);
+	pageset_add_word(&slot->dirty, word, slot_word_mask(slot, word) & ~taken);
 	if (unlikely(slot->views)) {
 		unsigned long abi = slot->views->abi.word[word];
 
-		views_tell(slot->views, word, asked);
+		views_tell(slot->views, word, taken);
 		slot->views->abi.word[word] = abi;
 	}
 }
@@ -110,18 +110,18 @@ void coarse_clear_range(struct mmu *mmu, struct slot *slot, struct word_range as
 			const unsigned long *mask, struct tlb_batch *batch)
 {
 	struct word_range range = slot_range_words(slot, asked_for.first);
-	u64 asked[SLOT_RANGE_WORDS] = {}, any = 0, word;
+	u64 taken[SLOT_RANGE_WORDS] = {}, any = 0, word;
 
 	for (word = asked_for.first; word < asked_for.end; word++) {
 		u64 bits = mask[word - asked_for.first] & slot_word_mask(slot, word);
 
-		asked[word - range.first] = bits;
-		any |= take_asked(slot, word, bits);
+		taken[word - range.first] = take_asked(slot, word, bits);
+		any |= taken[word - range.first];
 	}
 	if (!any || !arm(mmu, slot, range, batch) || !mmu_reads_d(mmu))
 		return;
 	for (word = range.first; word < range.end; word++)
-		keep_written(slot, word, asked[word - range.first]);
+		keep_written(slot, word, taken[word - range.first]);
 }
 
 /* The range from @word on, or the first one behind it, of which something may be told. */

@@ -178,6 +178,24 @@ TEST(clear_of_a_part_leaves_the_rest_a_record)
 	}
 }
 
+/* CLEAR asks for pages that it was not told of: what it does not take stays owed. */
+TEST(clear_does_not_take_what_it_was_not_told)
+{
+	FOR_EACH_MODE(mode) {
+		struct fixture f;
+		struct slot *slot = begin(&f, mode);
+
+		write_page(&f, 7);
+		check_peek(&f, slot, 0, BLOCK, true);
+		clear(&f, slot, 64, BLOCK - 64);
+		write_page(&f, 200);
+		clear(&f, slot, 0, BLOCK);
+		/* Where the CPU's log or a fault had told, it was the record that was taken. */
+		check_peek(&f, slot, 64, BLOCK, mode == FIX_SCAN);
+		end(&f);
+	}
+}
+
 TEST(trackers_hear_of_what_clear_took)
 {
 	FOR_EACH_MODE(mode) {
