@@ -148,6 +148,12 @@ void world_clear(struct world *w, struct oslot *os)
 	/* Userspace copies what was set and is cleared now. */
 	for (rel = first; rel < first + npages; rel++) {
 		if (!test_bit(rel - first, mask) || !test_bit(rel, before))
+			__clear_bit(rel, before);
+		else
+			oracle_before_taking(os, rel, BITMAP);
+	}
+	for (rel = first; rel < first + npages; rel++) {
+		if (!test_bit(rel, before))
 			continue;
 		os->page[rel].owed[BITMAP] = 0;
 		os->page[rel].cleared[BITMAP] = moment.taken;

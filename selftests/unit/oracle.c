@@ -93,6 +93,16 @@ static bool may_tell(const struct oslot *os, u64 rel, enum tracker who)
 	return false;
 }
 
+void oracle_before_taking(struct oslot *os, u64 rel, enum tracker who)
+{
+	u64 first, end = tracked_with(os, rel, &first);
+
+	if (!os->slot->coarse || !may_tell(os, rel, who))
+		return;
+	for (; first < end; first++)
+		os->page[first].cleared[who] = NEVER;
+}
+
 void oracle_check_page(struct world *w, const struct oslot *os, u64 rel, bool told,
 		       const struct asked *by)
 {

@@ -148,6 +148,9 @@ void world_tracker_take(struct world *w, struct oslot *os, unsigned int id)
 	flat_words(&os->slot->views->of[id].held, range, out);
 	for (rel = range.first * 64; rel < range_end(os, range); rel++)
 		oracle_check_page(w, os, rel, test_bit(rel - range.first * 64, out), &by);
+	for (rel = range.first * 64; rel < range_end(os, range) && !failed; rel++)
+		if (test_bit(rel - range.first * 64, out))
+			oracle_before_taking(os, rel, VIEWS + id);
 	for (rel = range.first * 64; rel < range_end(os, range); rel++) {
 		bool told = test_bit(rel - range.first * 64, out);
 		struct tracked *page = &os->page[rel];

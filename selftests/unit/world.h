@@ -234,6 +234,11 @@ void oracle_check_get(struct world *w, struct oslot *os, const unsigned long *wo
 /* Page @rel was or was not told: was that right? */
 void oracle_check_page(struct world *w, const struct oslot *os, u64 rel, bool told,
 		       const struct asked *by);
+/*
+ * @who is about to take page @rel, and others with it.  What it leaves of a range that it
+ * may be told of, it may be told again with the range, until it takes that, too.
+ */
+void oracle_before_taking(struct oslot *os, u64 rel, enum tracker who);
 void oracle_check_ring_complete(struct world *w, u32 since);
 int oracle_classify(struct world *w, const struct kvm_userspace_memory_region *region);
 /* The counts the MMU keeps are what stands in its tables; shadow leaves are what they may be. */
