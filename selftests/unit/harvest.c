@@ -82,15 +82,10 @@ static u64 touched_since(const struct oslot *os, u64 word, u32 since)
 	return touched;
 }
 
-/* In a coarse slot CLEAR may bring a record of written pages that it did not take. */
+/* In a coarse slot CLEAR may bring a record of a written range's pages that it did not take. */
 static u64 may_appear(const struct oslot *os, u64 word)
 {
-	u64 rel, owed = 0;
-
-	for (rel = word * 64; rel < min(word * 64 + 64, os->slot->npages); rel++)
-		if (os->slot->coarse && os->page[rel].touched > os->page[rel].cleared[BITMAP])
-			owed |= BIT_ULL(rel % 64);
-	return owed;
+	return os->slot->coarse && oracle_may_tell(os, word * 64, BITMAP) ? ~0ull : 0;
 }
 
 /*

@@ -79,8 +79,7 @@ void oracle_pushed(struct world *w, struct vcpu *v, u32 index, struct oslot *os,
 	w->stats.pushes++;
 }
 
-/* Page @rel may be told: it, or one that is tracked as one with it, was touched. */
-static bool may_tell(const struct oslot *os, u64 rel, enum tracker who)
+bool oracle_may_tell(const struct oslot *os, u64 rel, enum tracker who)
 {
 	u64 first, end = tracked_with(os, rel, &first);
 
@@ -97,7 +96,7 @@ void oracle_before_taking(struct oslot *os, u64 rel, enum tracker who)
 {
 	u64 first, end = tracked_with(os, rel, &first);
 
-	if (!os->slot->coarse || !may_tell(os, rel, who))
+	if (!os->slot->coarse || !oracle_may_tell(os, rel, who))
 		return;
 	for (; first < end; first++)
 		os->page[first].cleared[who] = NEVER;
@@ -109,7 +108,7 @@ void oracle_check_page(struct world *w, const struct oslot *os, u64 rel, bool to
 	const struct tracked *page = &os->page[rel];
 	u32 owed = page->owed[by->who];
 
-	if (told && !may_tell(os, rel, by->who))
+	if (told && !oracle_may_tell(os, rel, by->who))
 		world_fail(w, 3, "page %u:%#llx is reported to %u, nobody wrote it since",
 			   os->slot->id, rel, by->who);
 	if (!told && owed && owed <= by->moment.since)

@@ -234,6 +234,8 @@ void oracle_check_get(struct world *w, struct oslot *os, const unsigned long *wo
 /* Page @rel was or was not told: was that right? */
 void oracle_check_page(struct world *w, const struct oslot *os, u64 rel, bool told,
 		       const struct asked *by);
+/* Page @rel may be told: it, or one that is tracked as one with it, was touched. */
+bool oracle_may_tell(const struct oslot *os, u64 rel, enum tracker who);
 /*
  * @who is about to take page @rel, and others with it.  What it leaves of a range that it
  * may be told of, it may be told again with the range, until it takes that, too.
