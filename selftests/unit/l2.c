@@ -513,7 +513,7 @@ static void drain_cpu(struct world *w, struct vcpu *v, struct fake_cpu *cpu)
 			continue;
 		if (!test_bit(gfn - os->slot->base, os->slot->dirty.word))
 			world_fail(w, 13, "gfn %#llx was logged for L2, its bit is not set", gfn);
-		oracle_page(os, gfn)->touched = w->clock;
+		oracle_touch(w, os, gfn - os->slot->base);
 	}
 	w->stats.l2_logged += n;
 	cpu_log_reset(cpu);
