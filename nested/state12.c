@@ -46,6 +46,7 @@ static const struct direct direct[] = {
 	SEGMENTS(SELECTOR, selector),
 #define END_16 45
 };
+
 /* clang-format on */
 
 static_assert(ARRAY_SIZE(direct) == END_16 && END_16 <= NESTED_DIRECT_MAX);

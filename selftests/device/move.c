@@ -312,7 +312,7 @@ TEST_F(bad, features_and_capabilities)
 	EXPECT_EQ(-ENXIO, kvm_ioctl(dev, KVM_GET_DEVICE_ATTR, &attr));
 	EXPECT_EQ(-E2BIG, kvm_ioctl(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, &list));
 	ASSERT_LT(0, list.head.nmsrs);
-	ASSERT_GE(sizeof(list.indices) / sizeof(list.indices[0]), list.head.nmsrs);
+	ASSERT_GE(sizeof(list.indices), list.head.nmsrs * sizeof(list.indices[0]));
 	EXPECT_EQ(0, kvm_ioctl(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, &list));
 	EXPECT_EQ(0, kvm_ioctl(dev, KVM_GET_MSRS, &msr));
 	msr.entry.index = list.indices[0];

@@ -21,32 +21,8 @@
 #define EPT_PTE_GPA(page) (L1_EPT_GPA + 3 * PAGE_SIZE + 8 * (page))
 #define DESCRIPTOR_GPA	0xd9000
 
-/* Writes to pages at random, 3000 times; then VMCALL. All pages in turn, and VMCALL. */
-extern const uint8_t l2_random[], l2_random_end[], l2_all[], l2_all_end[];
-asm(".pushsection .rodata\n"
-    "l2_random:\n"
-    "	mov	$3000, %ecx\n"
-    "1:	imul	$1664525, %ebx\n"
-    "	add	$1013904223, %ebx\n"
-    "	mov	%ebx, %eax\n"
-    "	shr	$23, %eax\n"		/* one of 512 */
-    "	shl	$12, %eax\n"
-    "	add	$0x1000000, %eax\n"	/* DATA_GPA */
-    "	add	%ebx, (%rax)\n"
-    "	dec	%ecx\n"
-    "	jnz	1b\n"
-    "	vmcall\n"
-    "l2_random_end:\n"
-    "l2_all:\n"
-    "	mov	$512, %ecx\n"
-    "	mov	$0x1000000, %eax\n"
-    "1:	addl	$1, (%rax)\n"
-    "	add	$4096, %eax\n"
-    "	dec	%ecx\n"
-    "	jnz	1b\n"
-    "	vmcall\n"
-    "l2_all_end:\n"
-    "	.popsection\n");
+DECLARE_GUEST(l2_random);
+DECLARE_GUEST(l2_all);
 
 FIXTURE(nested_dirty)
 {
@@ -92,7 +68,7 @@ static void ept_tables(struct l1 *l1)
 	descriptor[1] = 0;
 }
 
-static void prepare(struct l1 *l1, const uint8_t *code, const uint8_t *end)
+static void prepare(struct l1 *l1, const char *code, const char *end)
 {
 	ept_tables(l1);
 	l1_vmcs(l1, 0, code, end - code);
@@ -158,7 +134,7 @@ TEST_F(nested_dirty, copied_while_l2_writes)
 	struct l1 *l1 = &self->l1;
 	unsigned int script, round, k, enter = 0, reason = 0, harvests = 0, told = 0;
 
-	prepare(l1, l2_random, l2_random_end);
+	prepare(l1, guest_l2_random, guest_l2_random_end);
 	*l1_reg(l1, L1_RBX) = 12345;
 	memcpy(self->entry, bench_low(&l1->bench, EPT_PTE_GPA(0)), sizeof(self->entry));
 	ASSERT_EQ(0, bench_set_flags(&l1->bench, KVM_MEM_LOG_DIRTY_PAGES));
@@ -206,7 +182,7 @@ TEST_F(nested_dirty, what_a_write_costs)
 	if (kvm_device_is_kvm())
 		SKIP(return, "KVM's statistics have other names");
 	ASSERT_EQ(0, stats_open(&stats, l1->bench.vcpu[0].fd));
-	prepare(l1, l2_all, l2_all_end);
+	prepare(l1, guest_l2_all, guest_l2_all_end);
 	ASSERT_EQ(0, bench_set_flags(&l1->bench, KVM_MEM_LOG_DIRTY_PAGES));
 	for (round = 0; round < 3; round++) {
 		ASSERT_EQ(0, stats_read(&stats, "exits_ept_violation", &exits[0]));

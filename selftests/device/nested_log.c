@@ -135,7 +135,8 @@ static void follow(struct __test_metadata *_metadata, struct l1 *l1, char *copy)
 	ASSERT_EQ(0, vm_get_log(&l1->bench.vm, &l1->bench.data, &bitmap));
 	for (i = 0; i < PAGES; i++)
 		if (bitmap >> i & 1)
-			page_copy(copy + i * PAGE_SIZE, (char *)l1->bench.data.host + i * PAGE_SIZE);
+			page_copy(copy + i * PAGE_SIZE,
+				  (char *)l1->bench.data.host + i * PAGE_SIZE);
 }
 
 TEST_F(nested_log, nothing_is_lost_while_it_runs)

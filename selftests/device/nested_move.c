@@ -167,7 +167,8 @@ TEST_F(nested_move, l2_goes_on_where_it_was)
 	check_story(_metadata, &stayed, &self->story);
 	ASSERT_EQ(*l1_reg(&stayed, L1_RAX), *l1_reg(l1, L1_RAX));
 	for (page = 0; page < PAGES; page++)
-		ASSERT_TRUE(page_same(bench_page(&stayed.bench, page), bench_page(&l1->bench, page)))
+		ASSERT_TRUE(page_same(bench_page(&stayed.bench, page),
+				      bench_page(&l1->bench, page)))
 			TH_LOG("page %u", page);
 	l1_close(&stayed);
 }

@@ -35,3 +35,31 @@ GUEST l2_list
 	jmp	1b
 2:	vmcall
 GUEST_END l2_list
+
+/* Adds to a word of one of the 512 pages of the data slot, at random, 3000 times; then VMCALL. */
+GUEST l2_random
+	.code64
+	mov	$3000, %ecx
+1:	imul	$1664525, %ebx
+	add	$1013904223, %ebx
+	mov	%ebx, %eax
+	shr	$23, %eax
+	shl	$12, %eax
+	add	$DATA_GPA, %eax
+	add	%ebx, (%rax)
+	dec	%ecx
+	jnz	1b
+	vmcall
+GUEST_END l2_random
+
+/* Adds to a word of each of them; then VMCALL. */
+GUEST l2_all
+	.code64
+	mov	$512, %ecx
+	mov	$DATA_GPA, %eax
+1:	addl	$1, (%rax)
+	add	$4096, %eax
+	dec	%ecx
+	jnz	1b
+	vmcall
+GUEST_END l2_all

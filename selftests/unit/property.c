@@ -50,7 +50,8 @@ static void print_stats(const struct world_stats *s)
 	       "%llu INVEPT\n",
 	       s->l2_writes, s->l2_reads, s->l2_faults, s->l2_restored, s->l2_races, s->l2_large,
 	       s->l2_logged, s->l2_full, s->l1_changes, s->invepts);
-	printf("# trackers: %llu made, %llu times taken, %llu settled, %llu marks; %llu ranges taken\n",
+	printf("# trackers: %llu made, %llu times taken, %llu settled, %llu marks; "
+	       "%llu ranges taken\n",
 	       s->trackers, s->takes, s->settled, s->marked, s->ranges);
 }
 
