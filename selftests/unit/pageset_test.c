@@ -7,7 +7,7 @@
 #include "flat.h"
 #include "mmu/pml.h"
 
-#define MAX_PAGES 1100
+#define MAX_PAGES 1400
 #define WORDS	  BITS_TO_LONGS(MAX_PAGES)
 
 static bool model[MAX_PAGES];
@@ -134,6 +134,9 @@ static struct fixture f;
 static struct slot *racing;
 static u64 racing_page;
 static unsigned int race_in; /* points from now */
+/* Of three blocks, the last of which is not whole. */
+#define RACED_PAGES (2 * PAGESET_BLOCK_PAGES + 176)
+
 static unsigned long raced[WORDS];
 
 /* Lets @now happen at the @n-th atomic operation from here on. */
@@ -170,7 +173,7 @@ static void harvest_now(void)
 static void begin(bool full)
 {
 	fixture_init(&f, FIX_PML);
-	racing = fixture_slot(&f, 0, 0x1000, 300, 0, 0);
+	racing = fixture_slot(&f, 0, 0x1000, RACED_PAGES, 0, 0);
 	racing = fixture_relog(&f, racing, full);
 	memset(raced, 0, sizeof(raced));
 }
@@ -190,11 +193,11 @@ TEST(a_record_in_the_midst_of_a_harvest_is_not_lost)
 	unsigned int at;
 
 	for (at = 0; at < 12; at++) {
-		for (racing_page = 0; racing_page < 300; racing_page += 37) {
+		for (racing_page = 0; racing_page < RACED_PAGES; racing_page += 149) {
 			begin(false);
 			pageset_add(&racing->dirty, 5);
-			pageset_add(&racing->dirty, 120);
-			pageset_add(&racing->dirty, 290);
+			pageset_add(&racing->dirty, 480);
+			pageset_add(&racing->dirty, 1160);
 			race_at(at, record_now);
 			get(out);
 			env_race_hook = NULL;
@@ -203,7 +206,7 @@ TEST(a_record_in_the_midst_of_a_harvest_is_not_lost)
 			get(next);
 			CHECK_MSG(test_bit(racing_page, out) || test_bit(racing_page, next),
 				  "page %llu, point %u", racing_page, at);
-			CHECK(test_bit(5, out) && test_bit(120, out) && test_bit(290, out));
+			CHECK(test_bit(5, out) && test_bit(480, out) && test_bit(1160, out));
 			fixture_exit(&f);
 		}
 	}
@@ -217,11 +220,11 @@ TEST(a_record_in_the_midst_of_a_tidying_is_not_lost)
 
 	memset(mask, 0xff, sizeof(mask));
 	for (at = 0; at < 4; at++) {
-		for (racing_page = 0; racing_page < 300; racing_page += 37) {
+		for (racing_page = 0; racing_page < RACED_PAGES; racing_page += 149) {
 			struct tlb_batch batch = TLB_BATCH_INIT;
 
 			begin(true);
-			dirty_clear(&f.mmu, racing, 0, 300, mask, &batch);
+			dirty_clear(&f.mmu, racing, 0, RACED_PAGES, mask, &batch);
 			CHECK(racing->dirty.block[0]);
 			race_at(at, record_now);
 			dirty_peek(&f.mmu, racing);
@@ -265,7 +268,7 @@ TEST(a_harvest_in_the_midst_of_a_record_loses_nothing)
 
 	for (at = 0; at < 8; at++) {
 		for (who = 0; who < RECORDERS; who++) {
-			racing_page = 7 + 37 * at;
+			racing_page = 7 + 149 * at;
 			begin(false);
 			race_at(at / 2, harvest_now);
 			record(who);
