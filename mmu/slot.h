@@ -41,7 +41,7 @@ struct slot {
 	u16 id;
 	bool coarse;	 /* its writes are tracked by ranges of SLOT_RANGE_PAGES */
 	u64 uncollapsed; /* pages at the end that mmu/host_collapse.c has to look at; its own */
-	bool dying;	 /* being deleted or moved: faults wait, records still count */
+	bool dying;	 /* all its leaves go: faults wait, records still count */
 	struct pageset dirty; /* the records: written pages; no set unless logged */
 	struct views *views;  /* mmu/tracker.h; NULL: no tracker.  Under the slots_lock */
 };

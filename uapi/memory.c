@@ -233,10 +233,15 @@ static long set_coarse(struct vm *vm, struct slots *slots, struct slot *old, boo
 		change_abandon(&change);
 		return err;
 	}
+	/*
+	 * Leaves of 1G go.  Who made them has found the old slot, and is waited for; a
+	 * notifier that finds none of them flushes, until this has.
+	 */
+	change.new->dying = coarse && vm->mmu.caps.level > 2;
 	change_commit(vm, &change);
-	/* Leaves of 1G go.  Who made them has found the old slot, and is waited for. */
-	if (coarse && vm->mmu.caps.level > 2)
+	if (change.new->dying)
 		slot_zap(vm, change.new);
+	WRITE_ONCE(change.new->dying, false);
 	return 0;
 }
 
