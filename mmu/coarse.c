@@ -98,12 +98,8 @@ static u64 take_asked(struct slot *slot, u64 word, u64 asked)
 static void keep_written(struct slot *slot, u64 word, u64 taken)
 {
 	pageset_add_word(&slot->dirty, word, slot_word_mask(slot, word) & ~taken);
-	if (unlikely(slot->views)) {
-		unsigned long abi = slot->views->abi.word[word];
-
-		views_tell(slot->views, word, taken);
-		slot->views->abi.word[word] = abi;
-	}
+	if (unlikely(slot->views))
+		views_tell_trackers(slot->views, word, taken);
 }
 
 void coarse_clear_range(struct mmu *mmu, struct slot *slot, struct word_range asked_for,

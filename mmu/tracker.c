@@ -96,11 +96,18 @@ void view_remove(struct slot *slot, unsigned int id)
 
 void views_tell(struct views *views, u64 word, u64 taken)
 {
+	if (!taken)
+		return;
+	pageset_add_word_alone(&views->abi, word, taken);
+	views_tell_trackers(views, word, taken);
+}
+
+void views_tell_trackers(struct views *views, u64 word, u64 taken)
+{
 	unsigned int id;
 
 	if (!taken)
 		return;
-	pageset_add_word_alone(&views->abi, word, taken);
 	for (id = 0; id < TRACKERS_MAX; id++)
 		if (views->of[id].owed.word)
 			pageset_add_word_alone(&views->of[id].owed, word, taken);

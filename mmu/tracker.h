@@ -44,6 +44,9 @@ void views_free(struct slot *slot);
 /* @taken of word @word left the records: every view is owed it, the ABI's too. */
 void views_tell(struct views *views, u64 word, u64 taken);
 
+/* The same but for the ABI's, which is told of them now. */
+void views_tell_trackers(struct views *views, u64 word, u64 taken);
+
 /* The ABI was told what it is owed beside the records. */
 void views_told_abi(struct views *views);
 
