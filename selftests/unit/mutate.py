@@ -85,6 +85,8 @@ MUTATIONS = [
     Mutation(1, "ranges taken are not all that was owed",
              ("coarse.c", "take_owed", "owed |= !!slot->views->abi.word[word];", ";")),
     Mutation(11, "logging by ranges splits",
+             ("dirty.c", "dirty_start", "if (!slot->coarse)\n\t\t\ttable_stock_fill",
+              "table_stock_fill"),
              ("dirty.c", "dirty_start", "slot->coarse ? NULL : &stock", "&stock")),
     Mutation(1, "GET takes records and does not arm",
              ("dirty.c", "take_word",
