@@ -8,6 +8,7 @@
  * path is in some of its rounds only. Prints "row ticks" lines, which report.py
  * makes a table of. Not a test: it fails only when something cannot be measured.
  */
+#include <err.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,12 +273,10 @@ static bool one_is_asked_for(unsigned int first, unsigned int last)
 	return false;
 }
 
-int main(void)
+static void all(void)
 {
-	unsigned int i, rounds = getenv("BENCH_MARK") ? 1 : ROUNDS;
+	unsigned int rounds = getenv("BENCH_MARK") ? 1 : ROUNDS;
 
-	for (i = 0; i < ROWS; i++)
-		least[i] = UINT64_MAX;
 	for (bench_round = 0; bench_round < rounds; bench_round++) {
 		exits();
 		bitmap();
@@ -288,6 +287,22 @@ int main(void)
 		if (bench_round < LONG_ROUNDS && one_is_asked_for(L2_VMCALL, L2_WRITE))
 			nested();
 	}
+}
+
+/* "bench nested": the rows of nested.c alone. */
+int main(int argc, char **argv)
+{
+	unsigned int i;
+
+	for (i = 0; i < ROWS; i++)
+		least[i] = UINT64_MAX;
+	if (argc == 2 && !strcmp(argv[1], "nested"))
+		for (bench_round = 0; bench_round < LONG_ROUNDS; bench_round++)
+			nested();
+	else if (argc == 1)
+		all();
+	else
+		errx(2, "usage: bench [nested]");
 	for (i = 0; i < ROWS; i++)
 		if (least[i] != UINT64_MAX)
 			print(i);
