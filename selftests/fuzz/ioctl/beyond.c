@@ -98,14 +98,31 @@ unsigned long arg_reset_part(struct thread *t, struct world *w, int v, const str
 	return place(t, reset, sizeof(*reset));
 }
 
+/* One that may be tracked by 2M, if it is found soon: where such a leaf could be, and not logged. */
+static unsigned int slot_for_ranges(struct rng *rng, struct world *w)
+{
+	const struct slot_seen *seen;
+	unsigned int i, slot = 0;
+
+	for (i = 0; i < 16; i++) {
+		slot = 2 + rng_below(rng, SLOTS - 2);
+		seen = &w->slot[slot];
+		if (seen->pages && !(seen->gpa & 0x1fffff) && !(seen->flags & KVM_MEM_LOG_DIRTY_PAGES))
+			break;
+	}
+	return slot;
+}
+
 unsigned long arg_tracking(struct thread *t, struct world *w, int v, const struct call *call)
 {
 	struct vellum_tracking *tracking = (void *)t->scratch;
 	struct rng *rng = &t->rng;
 
 	memset(tracking, 0, sizeof(*tracking));
-	tracking->slot = any_slot(rng, w);
 	tracking->page_shift = one_in(rng, 4) ? VELLUM_TRACK_4K : VELLUM_TRACK_2M;
+	tracking->slot = one_in(rng, 3) ? any_slot(rng, w) : slot_for_ranges(rng, w);
+	if (tracking->page_shift == VELLUM_TRACK_2M)
+		w->ranged = tracking->slot;
 	if (one_in(rng, 20))
 		mutate(rng, tracking, sizeof(*tracking));
 	return place(t, tracking, sizeof(*tracking));
@@ -117,7 +134,7 @@ unsigned long arg_ranges(struct thread *t, struct world *w, int v, const struct 
 	struct rng *rng = &t->rng;
 
 	memset(ranges, 0, sizeof(*ranges));
-	ranges->slot = any_slot(rng, w);
+	ranges->slot = one_in(rng, 4) ? any_slot(rng, w) : w->ranged;
 	if (ranges->slot < SLOTS && one_in(rng, 2))
 		ranges->first_page = rng_below(rng, w->slot[ranges->slot].pages + 2);
 	ranges->ranges = (unsigned long)any_bitmap(t);

@@ -69,6 +69,7 @@ struct world {
 	int memfd;
 	_Atomic bool has_ring;
 	struct slot_seen slot[SLOTS];	/* as last asked for: a hint */
+	_Atomic uint32_t ranged;	/* slot that was last asked to be tracked by 2M */
 };
 
 struct thread {
@@ -142,6 +143,7 @@ unsigned long arg_clear_log(struct thread *t, struct world *w, int v, const stru
 unsigned long arg_cap(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_msrs(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_msr_list(struct thread *t, struct world *w, int v, const struct call *call);
+unsigned long arg_nested_state(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_cpuid(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_signal_mask(struct thread *t, struct world *w, int v, const struct call *call);
 unsigned long arg_attr(struct thread *t, struct world *w, int v, const struct call *call);

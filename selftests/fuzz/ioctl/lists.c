@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Arguments that are lists, or point at something: MSRs, CPUID, attributes,
- * filters, routes.
+ * Arguments that are lists, carry a page, or point at something: MSRs, CPUID, nested
+ * state, attributes, filters, routes.
  */
 #include <string.h>
 
 #include "fuzz.h"
 
 #define MSRS_ASKED	16
+#define VMCS12_PAGE	KVM_STATE_NESTED_VMX_VMCS_SIZE
 
 static uint32_t any_msr(struct rng *rng)
 {
@@ -54,6 +55,49 @@ unsigned long arg_msr_list(struct thread *t, struct world *w, int v, const struc
 
 	list->nmsrs = one_in(&t->rng, 4) ? odd_number(&t->rng) : MSRS_MAX;
 	return place(t, list, sizeof(*list) + MSRS_MAX * sizeof(list->indices[0]));
+}
+
+#define VMCS12_REVISION	0x11e57ed0
+#define NO_ADDRESS	-1ULL
+
+/* In VMX operation, or not, with a VMCS of odd numbers, or none, that is said to run or not. */
+static void any_nested_state(struct rng *rng, struct kvm_nested_state *state)
+{
+	struct kvm_vmx_nested_state_hdr *hdr = &state->hdr.vmx;
+	uint64_t *vmcs12 = (void *)state->data.vmx->vmcs12;
+	unsigned int i;
+
+	hdr->vmxon_pa = one_in(rng, 4) ? NO_ADDRESS : FUZZ_DATA_GPA;
+	hdr->vmcs12_pa = hdr->vmxon_pa == NO_ADDRESS || one_in(rng, 4) ? NO_ADDRESS : 0x1000;
+	if (hdr->vmcs12_pa == NO_ADDRESS) {
+		state->size = sizeof(*state);
+		return;
+	}
+	for (i = 1; i < VMCS12_PAGE / sizeof(*vmcs12); i++)
+		vmcs12[i] = one_in(rng, 4) ? odd_number(rng) : 0;
+	vmcs12[0] = VMCS12_REVISION;
+	if (one_in(rng, 3))
+		state->flags = rng_below(rng, 8);
+}
+
+/* Both begin with the size of what is there; what GET gave is mostly what SET takes. */
+unsigned long arg_nested_state(struct thread *t, struct world *w, int v, const struct call *call)
+{
+	struct kvm_nested_state *state = (void *)t->scratch;
+	size_t most = sizeof(*state) + 2 * VMCS12_PAGE;
+	struct rng *rng = &t->rng;
+
+	memset(state, 0, most);
+	state->size = one_in(rng, 8) ? odd_number(rng) : most;
+	if (call->nr == KVM_SET_NESTED_STATE) {
+		if (one_in(rng, 2))
+			any_nested_state(rng, state);
+		else
+			do_ioctl(t, KVM_GET_NESTED_STATE, ON_VCPU, w->vcpu[v], (unsigned long)state);
+		if (one_in(rng, 4))
+			mutate(rng, state, sizeof(*state));
+	}
+	return place(t, state, most);
 }
 
 unsigned long arg_cpuid(struct thread *t, struct world *w, int v, const struct call *call)
