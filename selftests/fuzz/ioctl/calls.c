@@ -299,9 +299,11 @@ static void watch_for_spin(struct thread *t, int fd, struct kvm_run *run)
 		if (!holds_interrupts(fd))
 			return;
 		run->immediate_exit = 0;
+		t->watched = true;
 		t->in_guest = true;
 		ret = ioctl(fd, KVM_RUN, 0);
 		t->in_guest = false;
+		t->watched = false;
 		if (ret >= 0 || errno != EINTR)
 			return;
 	}

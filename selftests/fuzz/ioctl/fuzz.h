@@ -82,6 +82,7 @@ struct thread {
 	_Atomic uint64_t made;		/* calls so far; the kicker watches it */
 	_Atomic bool in_guest;		/* in KVM_RUN, which a guest may never end */
 	_Atomic bool kicked;		/* and so it was */
+	_Atomic bool watched;		/* it is given time to get to its end */
 	uint64_t spun;			/* guests that spun with IF clear */
 	uint32_t tally[CALLS_MAX][ERRNOS]; /* [call][errno], errno 0: it succeeded */
 	int eventfd;			/* for a ring to signal */
