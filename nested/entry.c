@@ -30,7 +30,8 @@ static struct l1_wish wish_of(const struct vmcs12 *v)
 		.cr4_mask = v->cr4_guest_host_mask,
 		.cr0_shadow = v->cr0_read_shadow,
 		.cr4_shadow = v->cr4_read_shadow,
-		.exceptions = v->exception_bitmap,
+		.exceptions = v->exception_bitmap & ~BIT(PF_VECTOR),
+		.page_faults = l1_pf_wish(v),
 		.windows = v->cpu_based_vm_exec_control & WINDOW_EXITING,
 	};
 
@@ -59,9 +60,6 @@ static void write_controls02(struct vcpu *vcpu)
 	vmwrite(PIN_BASED_VM_EXEC_CONTROL, pin);
 	if (vmx_caps.slice) /* L1 may have had its own */
 		vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx_caps.slice);
-	/* L0 wants no page fault: L1's wish is all there is (SDM 3C 25.6.3). */
-	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, v->page_fault_error_code_mask);
-	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, v->page_fault_error_code_match);
 	exceptions_write(vmx);
 	tsc_write_vmcs(vcpu);
 }

@@ -160,6 +160,8 @@ int nested_ept_violation(struct vcpu *vcpu)
 	};
 	struct ept12_walk walk;
 
+	if (vmx_is_narrow(vcpu) && narrow_violation(vcpu, qualification))
+		return ENTER_AGAIN;
 	if (restore(vcpu, &fault)) {
 		ept_before_retry(vcpu, qualification);
 		return ENTER_AGAIN;

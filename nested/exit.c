@@ -7,15 +7,21 @@
 
 #include "nested/nested.h"
 
+struct pf_wish l1_pf_wish(const struct vmcs12 *v)
+{
+	return (struct pf_wish){
+		.bit = v->exception_bitmap & BIT(PF_VECTOR),
+		.mask = v->page_fault_error_code_mask,
+		.match = v->page_fault_error_code_match,
+	};
+}
+
 bool l1_wants_exception(const struct vmcs12 *v, u8 vector, u32 error)
 {
-	bool wanted = v->exception_bitmap & BIT(vector);
+	const struct pf_wish page_faults = l1_pf_wish(v);
 
-	if (vector != PF_VECTOR)
-		return wanted;
-	/* The bit is turned round where the error code is none of those (SDM 3C 25.6.3). */
-	return wanted ==
-	       ((error & v->page_fault_error_code_mask) == v->page_fault_error_code_match);
+	return vector == PF_VECTOR ? pf_exits(&page_faults, error) :
+				     v->exception_bitmap & BIT(vector);
 }
 
 /* What a debugger in userspace asked for, and what the host's kernel is to look at. */
@@ -34,14 +40,12 @@ static bool l0_wants_exception(const struct vcpu_vmx *vmx, u32 info)
 	return (info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR;
 }
 
-static bool wants_exception(struct vcpu *vcpu)
+static bool wants_exception(struct vcpu *vcpu, u32 error)
 {
 	u32 info = vmread(VM_EXIT_INTR_INFO);
 
-	if (l0_wants_exception(vcpu->vmx, info))
-		return false;
-	return l1_wants_exception(vmcs12_of(vcpu), info & INTR_INFO_VECTOR_MASK,
-				  vmread(VM_EXIT_INTR_ERROR_CODE));
+	return !l0_wants_exception(vcpu->vmx, info) &&
+	       l1_wants_exception(vmcs12_of(vcpu), info & INTR_INFO_VECTOR_MASK, error);
 }
 
 /* A bit of a bitmap in L1's memory; where there is no memory, every bit is set. */
@@ -165,13 +169,13 @@ static bool wants_by_control(const struct vmcs12 *v, u32 reason)
 	return true;
 }
 
-static bool l1_wants(struct vcpu *vcpu, u32 reason)
+static bool l1_wants(struct vcpu *vcpu, u32 reason, u32 error)
 {
 	const struct l1_wish *l1 = &vcpu->vmx->l1;
 
 	switch (reason) {
 	case EXIT_REASON_EXCEPTION_NMI:
-		return wants_exception(vcpu);
+		return wants_exception(vcpu, error);
 	case EXIT_REASON_INTERRUPT_WINDOW:
 		return l1->windows & CPU_BASED_INTR_WINDOW_EXITING;
 	case EXIT_REASON_NMI_WINDOW:
@@ -209,8 +213,6 @@ struct l2_exit read_exit(u32 reason)
 		.physical = vmread(GUEST_PHYSICAL_ADDRESS),
 	};
 
-	if (exit.intr_info & INTR_INFO_DELIVER_CODE_MASK)
-		exit.intr_error = vmread(VM_EXIT_INTR_ERROR_CODE);
 	/* Valid for external interrupts and exceptions alone. */
 	if (reason != EXIT_REASON_EXCEPTION_NMI && reason != EXIT_REASON_EXTERNAL_INTERRUPT)
 		exit.intr_info = 0;
@@ -253,6 +255,7 @@ int nested_exit(struct vcpu *vcpu)
 	struct nested *n = nested_of(vcpu);
 	u32 reason = vcpu->vmx->exit_reason;
 	struct l2_exit exit;
+	u32 error = 0;
 
 	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		return entry_failed(vcpu, reason);
@@ -261,9 +264,12 @@ int nested_exit(struct vcpu *vcpu)
 		return nested_ept_violation(vcpu);
 	if (is_field_access(reason) && !l1_wants_field(vcpu, insn_field(vcpu), is_vmwrite(reason)))
 		return is_vmwrite(reason) ? insn_vmwrite(vcpu) : insn_vmread(vcpu);
-	if (!l1_wants(vcpu, reason))
+	if (reason == EXIT_REASON_EXCEPTION_NMI)
+		error = vmx_exception_error(vcpu);
+	if (!l1_wants(vcpu, reason, error))
 		return NESTED_L0;
 	exit = read_exit(reason);
+	exit.intr_error = error;
 	leave_l2(vcpu, &exit);
 	return ENTER_AGAIN;
 }

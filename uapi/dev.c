@@ -89,6 +89,8 @@ long cap_value(unsigned long cap)
 		return tsc_can_scale();
 	if (cap == KVM_CAP_NESTED_STATE)
 		return nested_state_size();
+	if (cap == KVM_CAP_SMALLER_MAXPHYADDR)
+		return vmx_allows_narrow();
 	if (cap == KVM_CAP_XCRS)
 		return boot_cpu_has(X86_FEATURE_XSAVE);
 	if (cap == KVM_CAP_NR_VCPUS)

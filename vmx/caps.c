@@ -45,6 +45,11 @@ static bool unrestricted_guest = true;
 module_param(unrestricted_guest, bool, 0444);
 MODULE_PARM_DESC(unrestricted_guest, "let guests run in real mode (default Y)");
 
+static bool allow_smaller_maxphyaddr;
+module_param(allow_smaller_maxphyaddr, bool, 0444);
+MODULE_PARM_DESC(allow_smaller_maxphyaddr,
+		 "exact page faults for guests with fewer physical-address bits (default N)");
+
 static uint slice_us;
 module_param(slice_us, uint, 0444);
 MODULE_PARM_DESC(slice_us, "longest time in a guest without an exit, in us; 0: no bound (default)");
@@ -294,6 +299,7 @@ int vmx_caps_init(void)
 		return ret;
 	vmx_caps.revision = basic & GENMASK(30, 0);
 	vmx_caps.maxphyaddr = boot_cpu_data.x86_phys_bits;
+	vmx_caps.narrow = allow_smaller_maxphyaddr;
 	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, vmx_caps.cr0_fixed0);
 	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, vmx_caps.cr0_fixed1);
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_caps.cr4_fixed0);
@@ -312,6 +318,11 @@ struct mmu_caps vmx_mmu_caps(void)
 		.large_nx = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off(),
 		.eager_split = eager_split,
 	};
+}
+
+bool vmx_allows_narrow(void)
+{
+	return vmx_caps.narrow;
 }
 
 bool vmx_is_unrestricted(void)

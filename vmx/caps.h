@@ -28,6 +28,7 @@ struct vmx_caps {
 
 	struct cpu_choice choice;
 	u8 maxphyaddr;
+	bool narrow; /* guests may have fewer: see narrow.c */
 };
 
 extern struct vmx_caps vmx_caps;

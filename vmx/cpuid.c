@@ -75,5 +75,6 @@ void vcpu_cpuid_changed(struct vcpu *vcpu)
 	cr4 = (vmread(GUEST_CR4) & ~vmread(CR4_GUEST_HOST_MASK)) |
 	      (vmx->cr4_shadow & vmread(CR4_GUEST_HOST_MASK));
 	vmx_put_cr4(vcpu, cr4);
+	exceptions_write(vmx); /* by the guest's MAXPHYADDR */
 	vcpu_put(vcpu);
 }

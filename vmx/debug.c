@@ -212,10 +212,27 @@ static int inject(struct vcpu_vmx *vmx, u32 control)
 	return 0;
 }
 
-void exceptions_write(const struct vcpu_vmx *vmx)
+/* Mask and match stay as they are while no page fault exits, and all zero then. */
+static void write_pf_codes(struct vmcs *vmcs, const struct pf_wish *wish)
 {
+	if (vmcs->pf_mask != wish->mask) {
+		vmcs->pf_mask = wish->mask;
+		vmwrite(PAGE_FAULT_ERROR_CODE_MASK, wish->mask);
+	}
+	if (vmcs->pf_match != wish->match) {
+		vmcs->pf_match = wish->match;
+		vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, wish->match);
+	}
+}
+
+void exceptions_write(struct vcpu_vmx *vmx)
+{
+	const struct pf_wish own = narrow_wish(vmx->vcpu);
+	const struct pf_wish page_faults = pf_both(&own, &vmx->l1.page_faults);
+
+	write_pf_codes(vmx->vmcs, &page_faults);
 	vmwrite(EXCEPTION_BITMAP,
-		EXCEPTIONS_OURS | vmx->l1.exceptions |
+		EXCEPTIONS_OURS | vmx->l1.exceptions | (page_faults.bit ? BIT(PF_VECTOR) : 0) |
 			(vmx->guest_debug & KVM_GUESTDBG_USE_SW_BP ? BIT(BP_VECTOR) : 0));
 }
 

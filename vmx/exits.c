@@ -92,6 +92,8 @@ static int exit_exception(struct vcpu *vcpu)
 		return exit_invalid_opcode(vcpu);
 	case AC_VECTOR:
 		return exit_alignment(vcpu);
+	case PF_VECTOR:
+		return exit_page_fault(vcpu);
 	}
 	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
 }

@@ -152,6 +152,8 @@ int exit_ept_violation(struct vcpu *vcpu)
 	struct fault fault = violation(qualification);
 	int ret;
 
+	if (vmx_is_narrow(vcpu) && narrow_violation(vcpu, qualification))
+		return ENTER_AGAIN;
 	ept_before_retry(vcpu, qualification);
 	ret = resolve(vcpu, &fault);
 	if (ret != FAULT_MMIO)

@@ -25,22 +25,34 @@ static int walk_set(void *vcpu, const struct guest_entry *entry, u32 bits)
 	return ret ?: guest_set_bits(vcpu, &found, bits);
 }
 
-int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa)
+static struct gva_walk walk_for(struct vcpu *vcpu, u32 access)
 {
-	struct gva_walk walk = {
+	return (struct gva_walk){
 		.cr0 = vmx_cr0(vcpu),
 		.cr3 = vmx_cr3(vcpu),
 		.cr4 = vmx_cr4(vcpu),
 		.efer = vcpu->vmx->efer,
 		.ac = vmread(GUEST_RFLAGS) & X86_EFLAGS_AC,
 		.maxphyaddr = vcpu->cpuid.maxphyaddr,
-		.access = access | (guest_cpl() == 3 ? GVA_USER : 0),
+		.access = access,
 		.opaque = vcpu,
 		.read = walk_read,
-		.set = walk_set,
 	};
+}
+
+u32 guest_fault(struct vcpu *vcpu, gva_t gva, u32 access)
+{
+	struct gva_walk walk = walk_for(vcpu, access);
+
+	return gva_translate(&walk, gva) == -EFAULT ? walk.error : 0;
+}
+
+int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa)
+{
+	struct gva_walk walk = walk_for(vcpu, access | (guest_cpl() == 3 ? GVA_USER : 0));
 	int tries, ret = -EAGAIN;
 
+	walk.set = walk_set;
 	for (tries = 0; ret == -EAGAIN && tries < WALK_TRIES; tries++)
 		ret = gva_translate(&walk, gva);
 	if (ret == -EFAULT) {

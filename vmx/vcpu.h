@@ -196,6 +196,8 @@ void vmx_exit(void);
 struct mmu_caps vmx_mmu_caps(void);
 /* Guests may run in real mode, and without paging need no identity map. */
 bool vmx_is_unrestricted(void);
+/* KVM_CAP_SMALLER_MAXPHYADDR. */
+bool vmx_allows_narrow(void);
 /* Highest GFN a slot may hold. */
 gfn_t vmx_max_gfn(void);
 

@@ -16,6 +16,7 @@
 #include "vmx/on.h"
 #include "vmx/operand.h"
 #include "vmx/ops.h"
+#include "vmx/pf_wish.h"
 #include "vmx/vcpu.h"
 
 /* What an exit handler answers instead of -errno. */
@@ -135,6 +136,7 @@ struct vmcs {
 	u64 host_fs_base;
 	u32 primary;
 	u32 secondary;
+	u32 pf_mask, pf_match; /* as the fields of the page faults that exit */
 };
 
 /*
@@ -144,7 +146,8 @@ struct vmcs {
 struct l1_wish {
 	u64 cr0_mask, cr4_mask; /* bits that are L1's, and what L2 reads there */
 	u64 cr0_shadow, cr4_shadow;
-	u32 exceptions;		   /* those that exit to L1 */
+	u32 exceptions; /* those that exit to L1, but page faults */
+	struct pf_wish page_faults;
 	u32 windows;		   /* CPU_BASED_INTR_WINDOW_EXITING, _NMI_ */
 	u64 tsc_offset, tsc_ratio; /* on top of L1's own TSC; ratio 0: unscaled */
 };
@@ -546,7 +549,24 @@ void guest_fpu_destroy(struct vcpu *vcpu);
 /* #DB is delivered with these causes: DR6 has them. */
 void debug_payload(struct vcpu *vcpu, u64 causes);
 /* Which exceptions exit: ours, and those that L1 wants of its L2. */
-void exceptions_write(const struct vcpu_vmx *vmx);
+void exceptions_write(struct vcpu_vmx *vmx);
+
+/* narrow.c: the guest has fewer physical-address bits than the CPU, and its faults are ours. */
+static inline bool vmx_is_narrow(const struct vcpu *vcpu)
+{
+	return unlikely(vmx_caps.narrow) && vcpu->cpuid.maxphyaddr < vmx_caps.maxphyaddr;
+}
+
+/* The page faults that it takes for that. */
+struct pf_wish narrow_wish(const struct vcpu *vcpu);
+/* The exception's that exited, as a CPU of the guest's width has it; 0: none.  May sleep. */
+u32 vmx_exception_error(struct vcpu *vcpu);
+int exit_page_fault(struct vcpu *vcpu);
+/*
+ * An EPT violation of a guest that vmx_is_narrow().  True: it was a reserved bit, and the
+ * guest's page fault is queued.  May sleep.
+ */
+bool narrow_violation(struct vcpu *vcpu, u64 qualification);
 /* debug.c: the debug registers, when the guest uses them. Interrupts off. */
 void debug_load_guest(const struct vcpu_vmx *vmx);
 /* A breakpoint of the guest's, or of who debugs it, can hit. */
@@ -603,6 +623,11 @@ bool guest_can_address(struct vcpu *vcpu, const struct operand *op, gva_t *gva);
 int guest_linear(struct vcpu *vcpu, const struct operand *op, gva_t *gva);
 /* @access: GVA_WRITE, GVA_FETCH. */
 int guest_translate(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa);
+/*
+ * The error code of the page fault that such an access, GVA_USER among them, would meet; 0:
+ * none. Accessed and dirty bits stay as they are.  May sleep.
+ */
+u32 guest_fault(struct vcpu *vcpu, gva_t gva, u32 access);
 /* Both, for all of an operand. */
 int guest_span(struct vcpu *vcpu, const struct operand *op, struct span *span);
 

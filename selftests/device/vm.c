@@ -45,6 +45,21 @@ bool bench_module_param(const char *name)
 	return value == 'Y';
 }
 
+int vcpu_set_maxphyaddr(struct vcpu *vcpu, unsigned int bits)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[CPUID_MAX];
+	} cpuid = { .head.nent = CPUID_MAX };
+	int ret = kvm_ioctl(vcpu->fd, KVM_GET_CPUID2, &cpuid);
+	unsigned int i;
+
+	for (i = 0; !ret && i < cpuid.head.nent; i++)
+		if (cpuid.entries[i].function == 0x80000008)
+			cpuid.entries[i].eax = (cpuid.entries[i].eax & ~0xffu) | bits;
+	return ret ?: kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid);
+}
+
 int bench_open(struct bench *bench, const struct bench_config *config)
 {
 	struct mem low = { .id = 0, .gpa = 0, .size = LOW_BYTES };
@@ -71,8 +86,11 @@ int bench_open(struct bench *bench, const struct bench_config *config)
 	ret = ret ?: bench_mem(bench, &bench->low, &low);
 	if (config->data_pages)
 		ret = ret ?: bench_mem(bench, &bench->data, &data);
-	for (i = 0; !ret && i < config->vcpus; i++)
+	for (i = 0; !ret && i < config->vcpus; i++) {
 		ret = bench_vcpu(bench, i);
+		if (!ret && config->maxphyaddr)
+			ret = vcpu_set_maxphyaddr(&bench->vcpu[i], config->maxphyaddr);
+	}
 	if (ret)
 		bench_close(bench);
 	return ret;

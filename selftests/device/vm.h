@@ -40,8 +40,11 @@ struct bench_config {
 	uint32_t data_flags;	/* KVM_MEM_* */
 	bool irqchip;		/* KVM_CREATE_IRQCHIP before the vCPUs */
 	uint64_t manual;	/* KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE and the like */
+	unsigned int maxphyaddr; /* of the vCPUs; 0: the CPU's */
 };
 
+/* CPUID.80000008H:EAX[7:0], before the vCPU has run. 0 or -errno. */
+int vcpu_set_maxphyaddr(struct vcpu *vcpu, unsigned int bits);
 int bench_open(struct bench *bench, const struct bench_config *config);
 void bench_close(struct bench *bench);
 
