@@ -103,7 +103,7 @@ static int install(struct mmu *mmu, const struct slot *slot, const struct fault 
 			return 0; /* another vCPU was here first */
 		if (spte_hfn(old) != found.hfn)
 			return -EAGAIN; /* about to be zapped: the host never maps two */
-		spte |= old & (EPT_D | SPTE_WAS_DIRTY);
+		spte = spte_replace(old, spte);
 	}
 	return ept_set(mmu, leaf, level, old, spte);
 }

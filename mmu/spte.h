@@ -176,6 +176,16 @@ static inline u64 spte_rearm(u64 spte)
 }
 
 /*
+ * @spte, which takes the place of @old, a leaf of the same page, knows what that one
+ * did of writes.  Where W told of them, @spte may be one that a write has to ask for.
+ */
+static inline u64 spte_replace(u64 old, u64 spte)
+{
+	spte |= old & (EPT_D | SPTE_WAS_DIRTY);
+	return spte_was_written(old) ? spte | SPTE_WAS_DIRTY : spte;
+}
+
+/*
  * What of large leaf @spte is left under logging, where it cannot be split now:
  * no W, so that a write splits it.
  */

@@ -346,6 +346,27 @@ TEST(a_leaf_that_goes_leaves_its_range_a_record)
 	}
 }
 
+/* Where W tells, the page of a leaf without X that is fetched from loses it: not what it told. */
+TEST(a_fetch_keeps_what_the_host_has_to_hear)
+{
+	FOR_EACH_MODE(mode) {
+		struct fixture f;
+		struct slot *slot = begin(&f, mode);
+
+		f.mmu.caps.large_nx = true;
+		write_page(&f, 7);
+		CHECK_EQ(atomic_long_read(&f.mmu.nr_pages[1]), 1);
+		CHECK(fixture_touch(&f, BASE + 7, CPU_FETCH));
+		CHECK_EQ(atomic_long_read(&f.mmu.nr_splits), 1);
+		CHECK(!host_is_dirty(fake_host.pte[7].hfn));
+		host_notify_begin(7, 1);
+		CHECK(host_is_dirty(fake_host.pte[7].hfn));
+		host_notify_end(7, 1);
+		check_get(&f, slot, 0x1);
+		end(&f);
+	}
+}
+
 TEST(it_moves_by_2m)
 {
 	struct kvm_userspace_memory_region region = {
