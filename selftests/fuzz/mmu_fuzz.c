@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		return 0;
 	bytes = data + 1;
 	left = size - 1;
-	world_init(&world, data[0] % NR_MODES, from_bytes);
+	world_init(&world, data[0] % NR_MODES, false, from_bytes);
 	for (i = 0; left && i < MAX_OPS; i++)
 		world_op(&world);
 	left = 0;

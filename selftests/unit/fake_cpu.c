@@ -69,6 +69,33 @@ hfn_t cpu_cached(const struct fake_cpu *cpu, gfn_t gfn)
 	return entry ? entry_hfn(entry, gfn) : 0;
 }
 
+static bool meets(const struct fake_cpu *cpu, const struct tlb_entry *entry, gfn_t first, gfn_t end,
+		  u64 pages)
+{
+	return entry->generation == cpu->generation && entry->gfn < end &&
+	       entry->gfn + pages > first;
+}
+
+gfn_t cpu_cached_in(const struct fake_cpu *cpu, gfn_t first, gfn_t end)
+{
+	unsigned int i;
+	gfn_t gfn;
+
+	if (end - first > TLB_ENTRIES) {
+		for (i = 0; i < TLB_ENTRIES; i++)
+			if (meets(cpu, &cpu->tlb[i], first, end, 1))
+				return cpu->tlb[i].gfn;
+		for (i = 0; i < TLB_LARGE; i++)
+			if (meets(cpu, &cpu->large[i], first, end, EPT_TABLE_ENTRIES))
+				return cpu->large[i].gfn;
+		return GFN_NONE;
+	}
+	for (gfn = first; gfn < end; gfn++)
+		if (cpu_cached(cpu, gfn))
+			return gfn;
+	return GFN_NONE;
+}
+
 /* @spte, a leaf at @level, translates @gfn. */
 static void tlb_fill(struct fake_cpu *cpu, gfn_t gfn, u64 spte, int level)
 {
@@ -216,6 +243,7 @@ static enum cpu_result walk_access(struct fake_cpu *cpu, gfn_t gfn, enum cpu_acc
 		log_write(cpu, gfn);
 	tlb_fill(cpu, gfn, new, level);
 	cpu->large_walks += level > 1;
+	cpu->giant_walks += level > 2;
 	if (cpu->on_walk)
 		cpu->on_walk(cpu, gfn);
 	return CPU_DONE;

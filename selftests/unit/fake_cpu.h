@@ -40,7 +40,8 @@ struct fake_cpu {
 	u64 log[PML_ENTRIES];
 	unsigned int nr_logged;
 	gfn_t logged[PML_ENTRIES]; /* what it logged, in its order: the oracle's copy */
-	u64 large_walks; /* that ended at a large leaf */
+	u64 large_walks;	   /* that ended at a large leaf */
+	u64 giant_walks;	   /* and at one of 1G */
 	u32 generation;
 	struct tlb_entry tlb[TLB_ENTRIES];
 	struct tlb_entry large[TLB_LARGE];
@@ -57,6 +58,8 @@ void cpu_flush(struct fake_cpu *cpu);
 void cpu_evict(struct fake_cpu *cpu, gfn_t gfn);
 /* The host page that @gfn is cached as, or 0. */
 hfn_t cpu_cached(const struct fake_cpu *cpu, gfn_t gfn);
+/* Is any GFN of [first, end)?  The first, or GFN_NONE. */
+gfn_t cpu_cached_in(const struct fake_cpu *cpu, gfn_t first, gfn_t end);
 /* The log was read: an empty one. */
 void cpu_log_reset(struct fake_cpu *cpu);
 

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The fake host of fake_host.h. */
-#include <sched.h>
-
 #include "fake_host.h"
 
 struct fake_host fake_host;
-
-static struct mm_struct fake_mm;
-struct task_struct fake_task = { .mm = &fake_mm };
 
 static pthread_mutex_t mmap_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -21,34 +16,70 @@ void host_unlock(void)
 	pthread_mutex_unlock(&mmap_lock);
 }
 
-void fake_host_reset(void)
+/* The 1G's part of both arrays is large and seldom used. */
+static void reset_giant(void)
 {
-	static struct fake_host pristine;
+	if (!fake_host.has_giant)
+		return;
+	memset(fake_host.pte + HOST_PAGES, 0, GIANT_SLOT * sizeof(fake_host.pte[0]));
+	memset(fake_host.frame + GIANT_FRAME, 0, 2 * GIANT_PAGES * sizeof(fake_host.frame[0]));
+}
+
+/* What a reset leaves behind, the 1G apart: a page behind each address. */
+static void map_all(void)
+{
 	unsigned int i;
 
-	if (pristine.next_frame) {
-		fake_host = pristine;
-		return;
-	}
 	for (i = 0; i < HOST_PAGES; i++) {
 		fake_host.pte[i] = (struct host_pte){ .writable = true, .may_write = true };
 		host_replace(i);
 	}
-	pristine = fake_host;
+}
+
+void fake_host_reset(void)
+{
+	static struct host_frame frame[HOST_FRAMES];
+	static struct host_pte pte[HOST_PAGES];
+	static unsigned int next_frame;
+
+	reset_giant();
+	if (!next_frame) {
+		map_all();
+		memcpy(frame, fake_host.frame, sizeof(frame));
+		memcpy(pte, fake_host.pte, sizeof(pte));
+		next_frame = fake_host.next_frame;
+	}
+	memcpy(fake_host.frame, frame, sizeof(frame));
+	memcpy(fake_host.pte, pte, sizeof(pte));
+	memset(fake_host.huge, 0, sizeof(fake_host) - offsetof(struct fake_host, huge));
+	fake_host.next_frame = next_frame;
+}
+
+void fake_host_add_giant(void)
+{
+	unsigned int i;
+
+	fake_host.has_giant = true;
+	for (i = HOST_PAGES; i < HOST_ALL_PAGES; i++)
+		fake_host.pte[i] = (struct host_pte){ .writable = true, .may_write = true };
 }
 
 unsigned int host_index(unsigned long hva)
 {
 	unsigned long index = (hva - HOST_BASE) >> PAGE_SHIFT;
 
-	if (hva < HOST_BASE || index >= HOST_PAGES)
+	if (hva >= host_hva(HOST_PAGES))
+		index = HOST_PAGES + ((hva - host_hva(HOST_PAGES)) >> PAGE_SHIFT);
+	else if (index >= HOST_PAGES)
+		index = HOST_ALL_PAGES;
+	if (hva < HOST_BASE || index >= HOST_ALL_PAGES)
 		env_die("%#lx is no address of the fake host", hva);
 	return index;
 }
 
 struct host_frame *host_frame(hfn_t hfn)
 {
-	if (hfn < HOST_FIRST_HFN || hfn >= HOST_FIRST_HFN + HOST_FRAMES)
+	if (hfn < HOST_FIRST_HFN || hfn >= HOST_FIRST_HFN + HOST_ALL_FRAMES)
 		env_die("%#llx is no page of the fake host", hfn);
 	return &fake_host.frame[hfn - HOST_FIRST_HFN];
 }
@@ -69,28 +100,29 @@ void host_replace(unsigned int index)
 {
 	struct host_pte *pte = &fake_host.pte[index];
 	struct host_frame *frame;
+	unsigned int tries = 0;
 
 	host_unmap(index);
 	do {
+		if (tries++ == HOST_SINGLES)
+			env_die("the fake host has no page left");
 		fake_host.next_frame = (fake_host.next_frame + 1) % HOST_SINGLES;
 		frame = &fake_host.frame[fake_host.next_frame];
 	} while (frame->used || __atomic_load_n(&frame->refs, __ATOMIC_RELAXED));
 	frame->used = true;
+	frame->index = index;
 	frame->written = false;
 	__atomic_store_n(&frame->dirty, false, __ATOMIC_RELAXED);
 	pte->hfn = HOST_FIRST_HFN + fake_host.next_frame;
 	pte->present = true;
 }
 
-static bool is_compound(hfn_t hfn)
-{
-	return hfn >= HOST_FIRST_HFN + HOST_SINGLES;
-}
-
 /* The frame that knows whether @hfn is dirty. */
 static struct host_frame *dirty_frame(hfn_t hfn)
 {
-	return host_frame(is_compound(hfn) ? round_down(hfn, HOST_BLOCK) : hfn);
+	if (!host_is_compound(hfn))
+		return host_frame(hfn);
+	return host_frame(round_down(hfn, hfn < GIANT_HFN ? HOST_BLOCK : GIANT_PAGES));
 }
 
 bool host_is_dirty(hfn_t hfn)
@@ -100,13 +132,13 @@ bool host_is_dirty(hfn_t hfn)
 
 void host_clean(hfn_t hfn)
 {
-	if (is_compound(hfn))
+	if (host_is_compound(hfn))
 		return;
 	host_frame(hfn)->written = false;
 	host_frame(hfn)->dirty = false;
 }
 
-/* The first frame of a compound page that nobody has. */
+/* The first frame of a compound page that nobody has, or 0. */
 static unsigned int free_compound(void)
 {
 	unsigned int first, i;
@@ -121,46 +153,82 @@ static unsigned int free_compound(void)
 		if (i == HOST_BLOCK)
 			return first;
 	}
-	env_die("the fake host has no compound page left");
+	return 0;
 }
 
-void host_make_huge(unsigned int index)
+/* Frame @frame, of a compound page, stands behind page @index. */
+static void map_compound(unsigned int index, unsigned int frame)
+{
+	struct host_frame *to = &fake_host.frame[frame];
+
+	host_unmap(index);
+	__atomic_store_n(&to->used, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->written, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->dirty, false, __ATOMIC_RELAXED);
+	to->index = index;
+	fake_host.pte[index] = (struct host_pte){
+		.hfn = HOST_FIRST_HFN + frame,
+		.present = true,
+		.writable = true,
+		.may_write = true,
+	};
+}
+
+bool host_make_huge(unsigned int index)
 {
 	unsigned int i, at = round_down(index, HOST_BLOCK), first = free_compound();
 
+	if (!first)
+		return false;
 	*host_huge(index) = false;
-	for (i = 0; i < HOST_BLOCK; i++) {
-		host_unmap(at + i);
-		__atomic_store_n(&fake_host.frame[first + i].used, true, __ATOMIC_RELAXED);
-		__atomic_store_n(&fake_host.frame[first + i].written, false, __ATOMIC_RELAXED);
-		__atomic_store_n(&fake_host.frame[first + i].dirty, false, __ATOMIC_RELAXED);
-		fake_host.pte[at + i] = (struct host_pte){
-			.hfn = HOST_FIRST_HFN + first + i,
-			.present = true,
-			.writable = true,
-			.may_write = true,
-		};
-	}
+	for (i = 0; i < HOST_BLOCK; i++)
+		map_compound(at + i, first + i);
 	*host_huge(index) = true;
+	return true;
 }
 
-void host_split_huge(unsigned int index)
+void host_make_giant(void)
 {
-	unsigned int first = round_down(index, HOST_BLOCK);
+	unsigned int i, first;
 
-	if (!*host_huge(index))
-		return;
+	fake_host.giant_nr ^= 1;
+	first = GIANT_FRAME + fake_host.giant_nr * GIANT_PAGES;
+	memset(host_huge(GIANT_INDEX), false, GIANT_PAGES / HOST_BLOCK);
+	for (i = 0; i < GIANT_PAGES; i++)
+		map_compound(GIANT_INDEX + i, first + i);
+	memset(host_huge(GIANT_INDEX), true, GIANT_PAGES / HOST_BLOCK);
+	fake_host.giant = true;
+}
+
+unsigned int host_entry(unsigned int index, unsigned int *n)
+{
+	*n = fake_host.giant && host_in_giant(index) ? GIANT_PAGES :
+	     *host_huge(index)			     ? HOST_BLOCK :
+						       1;
+	return *n == GIANT_PAGES ? GIANT_INDEX : round_down(index, *n);
+}
+
+static void split_entry(unsigned int first, unsigned int n, bool *whole)
+{
 	if (fake_host.before_split)
-		fake_host.before_split(first, true);
+		fake_host.before_split(first, n, true);
 	else
-		host_notify_begin(first, HOST_BLOCK);
+		host_notify_begin(first, n);
 	host_lock();
-	*host_huge(index) = false;
+	*whole = false;
 	host_unlock();
 	if (fake_host.before_split)
-		fake_host.before_split(first, false);
+		fake_host.before_split(first, n, false);
 	else
-		host_notify_end(first, HOST_BLOCK);
+		host_notify_end(first, n);
+}
+
+void host_split_to(unsigned int index, int level)
+{
+	if (level < 3 && fake_host.giant && host_in_giant(index))
+		split_entry(GIANT_INDEX, GIANT_PAGES, &fake_host.giant);
+	if (level < 2 && *host_huge(index))
+		split_entry(round_down(index, HOST_BLOCK), HOST_BLOCK, host_huge(index));
 }
 
 void host_guest_access(hfn_t hfn, bool write)
@@ -173,27 +241,38 @@ void host_guest_access(hfn_t hfn, bool write)
 		__atomic_store_n(&frame->written, true, __ATOMIC_RELAXED);
 }
 
-bool host_no_refs(void)
+static bool no_refs(unsigned int first, unsigned int end)
 {
-	unsigned int i;
-
-	for (i = 0; i < HOST_FRAMES; i++)
-		if (fake_host.frame[i].refs)
+	for (; first < end; first++)
+		if (fake_host.frame[first].refs)
 			return false;
 	return true;
 }
 
-int host_lost_dirt(void)
+bool host_no_refs(void)
 {
-	unsigned int i;
+	return no_refs(0, HOST_FRAMES) &&
+	       (!fake_host.has_giant || no_refs(GIANT_FRAME, HOST_ALL_FRAMES));
+}
 
-	for (i = 0; i < HOST_FRAMES; i++) {
-		const struct host_frame *frame = &fake_host.frame[i];
+static int lost_dirt(unsigned int first, unsigned int end)
+{
+	for (; first < end; first++) {
+		const struct host_frame *frame = &fake_host.frame[first];
 
-		if (frame->used && frame->written && !host_is_dirty(HOST_FIRST_HFN + i))
-			return i;
+		if (frame->used && frame->written && !host_is_dirty(HOST_FIRST_HFN + first))
+			return first;
 	}
 	return -1;
+}
+
+int host_lost_dirt(void)
+{
+	int lost = lost_dirt(0, HOST_FRAMES);
+
+	if (lost < 0 && fake_host.has_giant)
+		lost = lost_dirt(GIANT_FRAME, HOST_ALL_FRAMES);
+	return lost;
 }
 
 void env_page_dirty(u64 hfn)
@@ -203,236 +282,4 @@ void env_page_dirty(u64 hfn)
 	if (!__atomic_load_n(&frame->used, __ATOMIC_RELAXED))
 		env_die("invariant 10: host page %#llx is told dirty after it was taken away", hfn);
 	__atomic_store_n(&dirty_frame(hfn)->dirty, true, __ATOMIC_RELAXED);
-}
-
-/* The page at @index with a reference; look-ups and changes of pages exclude each other. */
-static struct page *take_page(unsigned int index)
-{
-	struct host_pte *pte = &fake_host.pte[index];
-	struct host_frame *frame;
-
-	host_lock();
-	if (!pte->present)
-		host_replace(index);
-	frame = host_frame(pte->hfn);
-	__atomic_add_fetch(&frame->refs, 1, __ATOMIC_RELAXED);
-	host_unlock();
-	if (fake_host.after_lookup)
-		fake_host.after_lookup();
-	return (struct page *)frame;
-}
-
-int get_user_pages_fast_only(unsigned long start, int nr, unsigned int flags, struct page **pages)
-{
-	unsigned int index = host_index(start);
-	int n;
-
-	for (n = 0; n < nr; n++) {
-		const struct host_pte *pte = &fake_host.pte[index + n];
-		bool found;
-
-		host_lock();
-		found = index + n < HOST_PAGES && pte->present && !pte->no_mapping &&
-			!fake_host.fail_next &&
-			(!(flags & FOLL_WRITE) || (pte->writable && pte->may_write));
-		host_unlock();
-		if (!found)
-			break;
-		pages[n] = take_page(index + n);
-	}
-	return n;
-}
-
-/* A write to a page that is shared: the copy takes its place. */
-static void copy_on_write(unsigned int index)
-{
-	host_split_huge(index);
-	if (fake_host.before_copy)
-		fake_host.before_copy(index, true);
-	host_replace(index);
-	fake_host.pte[index].writable = true;
-	if (fake_host.before_copy)
-		fake_host.before_copy(index, false);
-}
-
-long get_user_pages_unlocked(unsigned long start, unsigned long nr, struct page **pages,
-			     unsigned int flags)
-{
-	unsigned int index = host_index(start);
-	struct host_pte *pte = &fake_host.pte[index];
-	long fail = fake_host.fail_next;
-
-	might_sleep();
-	if (fail) {
-		fake_host.fail_next = 0;
-		return fail;
-	}
-	if (pte->no_mapping || ((flags & FOLL_WRITE) && !pte->may_write))
-		return -EFAULT;
-	if ((flags & FOLL_WRITE) && !pte->writable)
-		copy_on_write(index);
-	*pages = take_page(index);
-	return 1;
-}
-
-bool PageCompound(const struct page *page)
-{
-	return is_compound(page_to_pfn(page));
-}
-
-int host_mapping_level(struct mm_struct *mm, unsigned long hva)
-{
-	bool huge;
-
-	host_lock();
-	huge = *host_huge(host_index(hva));
-	host_unlock();
-	return huge ? 2 : 1;
-}
-
-u64 page_to_pfn(const struct page *page)
-{
-	return (const struct host_frame *)page - fake_host.frame + HOST_FIRST_HFN;
-}
-
-struct page *pfn_to_page(u64 pfn)
-{
-	return (struct page *)host_frame(pfn);
-}
-
-void put_page(struct page *page)
-{
-	struct host_frame *frame = (struct host_frame *)page;
-
-	if (__atomic_fetch_sub(&frame->refs, 1, __ATOMIC_RELAXED) <= 0)
-		env_die("a host page's reference is given back twice");
-}
-
-/* What memory holds is nobody's concern here, only whether it is there. */
-unsigned long copy_from_user(void *to, const void *from, unsigned long n)
-{
-	might_sleep();
-	if (fake_host.pte[host_index((unsigned long)from)].no_mapping)
-		return n;
-	memset(to, 0, n);
-	return 0;
-}
-
-long copy_to_user_nofault(void *to, const void *from, unsigned long n)
-{
-	fake_host.poked = host_index((unsigned long)to);
-	fake_host.pokes++;
-	return 0;
-}
-
-unsigned long copy_to_user(void *to, const void *from, unsigned long n)
-{
-	unsigned int index = host_index((unsigned long)to);
-	struct host_pte *pte = &fake_host.pte[index];
-
-	might_sleep();
-	if (pte->no_mapping || !pte->may_write)
-		return n;
-	if (!pte->present)
-		host_replace(index);
-	if (!pte->writable)
-		copy_on_write(index);
-	return 0;
-}
-
-/* Both may fail, and must be undone: an allocation each. */
-int mmu_notifier_register(struct mmu_notifier *notifier, struct mm_struct *mm)
-{
-	if (mm->notifier)
-		env_die("a second MMU notifier");
-	notifier->registration = env_alloc(1, false);
-	if (!notifier->registration)
-		return -ENOMEM;
-	mm->notifier = notifier;
-	return 0;
-}
-
-void mmu_notifier_unregister(struct mmu_notifier *notifier, struct mm_struct *mm)
-{
-	if (mm->notifier != notifier)
-		env_die("an MMU notifier that is not registered");
-	/* As the kernel does when the process is still there. */
-	notifier->ops->release(notifier, mm);
-	mm->notifier = NULL;
-	env_free(notifier->registration);
-}
-
-int init_srcu_struct(struct srcu_struct *srcu)
-{
-	srcu->readers = 0;
-	srcu->memory = env_alloc(1, false);
-	return srcu->memory ? 0 : -ENOMEM;
-}
-
-void cleanup_srcu_struct(struct srcu_struct *srcu)
-{
-	if (srcu->readers)
-		env_die("SRCU is taken down with a reader inside");
-	env_free(srcu->memory);
-}
-
-int srcu_read_lock(struct srcu_struct *srcu)
-{
-	void (*hook)(void) = fake_host.at_srcu;
-
-	if (hook) {
-		fake_host.at_srcu = NULL;
-		hook();
-	}
-	__atomic_add_fetch(&srcu->readers, 1, __ATOMIC_SEQ_CST);
-	return 0;
-}
-
-void srcu_read_unlock(struct srcu_struct *srcu, int idx)
-{
-	__atomic_sub_fetch(&srcu->readers, 1, __ATOMIC_RELEASE);
-}
-
-void synchronize_srcu_expedited(struct srcu_struct *srcu)
-{
-	might_sleep();
-	/* A full barrier, as the kernel's: who reads from here on finds what was published. */
-	while (__atomic_fetch_add(&srcu->readers, 0, __ATOMIC_SEQ_CST)) {
-		if (!fake_host.threads)
-			env_die("a wait for an SRCU reader that waits for this");
-		sched_yield();
-	}
-}
-
-static struct mmu_notifier_range range_of(unsigned int index, unsigned int n)
-{
-	return (struct mmu_notifier_range){ host_hva(index), host_hva(index + n) };
-}
-
-void host_notify_begin(unsigned int index, unsigned int n)
-{
-	const struct mmu_notifier_range range = range_of(index, n);
-
-	if (fake_mm.notifier->ops->invalidate_range_start(fake_mm.notifier, &range))
-		env_die("invalidate_range_start() refuses");
-}
-
-void host_notify_end(unsigned int index, unsigned int n)
-{
-	const struct mmu_notifier_range range = range_of(index, n);
-
-	fake_mm.notifier->ops->invalidate_range_end(fake_mm.notifier, &range);
-}
-
-bool host_notify_young(unsigned int index, unsigned int n, bool clear)
-{
-	const struct mmu_notifier_ops *ops = fake_mm.notifier->ops;
-	bool young = false;
-
-	if (clear)
-		return ops->clear_young(fake_mm.notifier, &fake_mm, host_hva(index),
-					host_hva(index + n));
-	for (; n; n--, index++)
-		young |= ops->test_young(fake_mm.notifier, &fake_mm, host_hva(index));
-	return young;
 }

@@ -4,7 +4,7 @@
 #include "mmu/coarse.h"
 #include "world.h"
 
-#define MAX_WORDS BITS_TO_LONGS(MAX_SLOT_PAGES)
+#define MAX_WORDS BITS_TO_LONGS(GIANT_SLOT)
 #define GUARD	  0x5a5a5a5a5a5a5a5aul
 
 /*
@@ -30,7 +30,7 @@ void world_get(struct world *w, struct oslot *os)
 	struct dirty_taken taken;
 
 	world_aim(w, os->slot->base, os->slot->npages);
-	memset(out, 0xa5, sizeof(out));
+	memset(out, 0xa5, words * sizeof(out[0]));
 	out[words] = GUARD;
 	world_interleave(w);
 	if (w->manual) {

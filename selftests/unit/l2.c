@@ -175,7 +175,7 @@ static bool handle_exit(struct world *w, struct vcpu *v, unsigned int e, const s
 	srcu_read_unlock(&w->host.srcu, idx);
 	/* What makes room may have been the only one that knew of an access. */
 	if (batch.flush)
-		memset(w->accessed, 0, sizeof(w->accessed));
+		world_forget_all_accesses(w);
 	world_discharge(w, &batch);
 	check_result(w, fault, ret);
 	return ret == FAULT_FIXED;
@@ -211,7 +211,7 @@ static bool use_ept(struct world *w, struct vcpu *v, unsigned int e)
 	ret = shadow_use(&v->shadow, w->ept[e].eptp, world_slots(w), &batch);
 	srcu_read_unlock(&w->host.srcu, idx);
 	if (batch.flush)
-		memset(w->accessed, 0, sizeof(w->accessed));
+		world_forget_all_accesses(w);
 	world_discharge(w, &batch);
 	if (ret && !(ret == -ENOMEM && w->injected))
 		world_fail(w, 13, "a shadow cannot be had: %d", ret);
@@ -313,9 +313,17 @@ void l2_sweep(struct world *w, struct vcpu *v)
 	}
 }
 
-static void forget(struct l1_ept *ept)
+/* What went before INVEPT number @invept began is past for good. */
+static void forget(struct l1_ept *ept, u64 invept)
 {
-	memset(ept->nr_past, 0, sizeof(ept->nr_past));
+	unsigned int i, k, kept;
+
+	for (i = 0; i < L2_ENTRIES; i++) {
+		for (k = kept = 0; k < ept->nr_past[i]; k++)
+			if (ept->past[i][k].invepts >= invept)
+				ept->past[i][kept++] = ept->past[i][k];
+		ept->nr_past[i] = kept;
+	}
 }
 
 /* L1 executes INVEPT, on all its CPUs, for EPT @e or for all. */
@@ -323,20 +331,30 @@ void l1_invept(struct world *w, unsigned int e)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	unsigned int i;
+	u64 number;
 	int idx;
 
 	if (!w->nested)
 		return;
+	/* L1 and L2 run on until the flush is over: what they change and map then stays. */
+	number = ++w->stats.invepts;
 	idx = srcu_read_lock(&w->host.srcu);
 	shadow_invept(&w->mmu, e < NR_EPTS ? w->ept[e].eptp : SHADOW_ALL, world_slots(w), &batch);
 	srcu_read_unlock(&w->host.srcu, idx);
 	/* With the leaves goes what they knew; others age pages before the flush is over. */
-	memset(w->accessed, 0, sizeof(w->accessed));
+	world_forget_all_accesses(w);
 	world_discharge(w, &batch);
 	for (i = 0; i < NR_EPTS; i++)
 		if (e >= NR_EPTS || !((w->ept[i].eptp ^ w->ept[e].eptp) & EPT_ADDR_MASK))
-			forget(&w->ept[i]);
-	w->stats.invepts++;
+			forget(&w->ept[i], number);
+}
+
+/* And nobody runs until it has: what it made impossible is not there again. */
+void l1_invept_alone(struct world *w, unsigned int e)
+{
+	w->depth += 2;
+	l1_invept(w, e);
+	w->depth -= 2;
 }
 
 static bool same_host_page(struct world *w, gfn_t a, gfn_t b)
@@ -389,9 +407,13 @@ static void set_entry(struct world *w, unsigned int e, unsigned int i, struct l1
 {
 	struct l1_ept *ept = &w->ept[e];
 
-	if (ept->nr_past[i] == L1_PAST || is_ambiguous(w, ept, i, entry.gfn))
-		l1_invept(w, e);
-	ept->past[i][ept->nr_past[i]++] = ept->entry[i];
+	if (ept->nr_past[i] == L1_PAST || is_ambiguous(w, ept, i, entry.gfn)) {
+		/* Then what the entry was is known to nobody. */
+		l1_invept_alone(w, e);
+	} else {
+		ept->entry[i].invepts = w->stats.invepts;
+		ept->past[i][ept->nr_past[i]++] = ept->entry[i];
+	}
 	ept->entry[i] = entry;
 	w->stats.l1_changes++;
 }
@@ -437,16 +459,12 @@ struct world *l2_world;
  */
 static void on_walk(struct fake_cpu *cpu, gfn_t gfn)
 {
-	hfn_t hfn = cpu_cached(cpu, gfn);
-	unsigned int i;
+	const struct host_frame *frame = host_frame(cpu_cached(cpu, gfn));
 	int level;
 
 	walk_end_of(cpu->root, gfn, &level);
-	if (level > 1)
-		return;
-	for (i = 0; i < HOST_PAGES; i++)
-		if (fake_host.pte[i].present && fake_host.pte[i].hfn == hfn)
-			l2_world->accessed[i] = true;
+	if (level == 1 && frame->used)
+		l2_world->accessed[frame->index] = true;
 }
 
 void l2_init(struct world *w)

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The operations that a test strings together, one at a time. */
-#include "world.h"
-
-static const u32 slot_ids[] = { 0, 1, 2, 3, 31, SLOTS_MAX - 1, SLOTS_MAX };
-
-/* Places where a table of each level ends, and the end of all. */
-static const gfn_t places[] = {
-	0, 0x1fd, 0x3ffc0, 0x7ffffc1, 0x100003, EPT_MAX_GFN - 300,
-};
+#include "ops.h"
 
 static struct vcpu *pick_vcpu(struct world *w)
 {
@@ -19,22 +12,6 @@ static struct oslot *pick_logged(struct world *w)
 	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
 
 	return os && slot_is_logged(os->slot) ? os : NULL;
-}
-
-/* The owner maps the page again, for all: that takes nothing away, so nobody is notified. */
-static void mend_page(struct world *w, gfn_t gfn)
-{
-	struct oslot *os = oracle_slot(w, gfn);
-	unsigned int i, index = host_index(slot_hva(os->slot, gfn)), n = 1;
-
-	if (*host_huge(index)) {
-		index = round_down(index, HOST_BLOCK);
-		n = HOST_BLOCK;
-	}
-	for (i = index; i < index + n; i++) {
-		fake_host.pte[i].no_mapping = false;
-		fake_host.pte[i].may_write = true;
-	}
 }
 
 static void op_access(struct world *w)
@@ -110,11 +87,7 @@ static void op_evict(struct world *w)
 		cpu_evict(&v->cpu, world_pick_gfn(w));
 }
 
-/*
- * Sometimes all access bits of a slot are taken just before a harvest or
- * before logging begins: then the SPTEs say nothing of what a TLB still allows.
- */
-static void age_all(struct world *w, const struct oslot *os)
+void age_all(struct world *w, const struct oslot *os)
 {
 	if (!w->rnd(3))
 		world_age(w, host_index(os->slot->hva), os->slot->npages, true);
@@ -262,201 +235,6 @@ static void op_settle(struct world *w)
 	world_tracker_settle(w, os, id, owed);
 }
 
-static void op_mark(struct world *w)
-{
-	struct oslot *os = pick_logged(w);
-	struct vcpu *v = pick_vcpu(w);
-
-	if (!os)
-		return;
-	world_trace(w, "mark", v - w->vcpu, os->slot->base, os->slot->npages);
-	world_mark(w, os, w->rnd(2) ? v : NULL);
-}
-
-/* A range of the host's pages, mostly inside a slot. */
-static void pick_range(struct world *w, unsigned int *index, unsigned int *n)
-{
-	struct oslot *os = w->rnd(2) ? oracle_slot(w, w->hot) : w->oslot[w->rnd(NR_SLOT_IDS)];
-	unsigned int rel;
-
-	if (!os) {
-		*index = w->rnd(HOST_PAGES);
-		*n = 1 + w->rnd(min(8, HOST_PAGES - (int)*index));
-		return;
-	}
-	rel = w->rnd(min(os->slot->npages, 32ull));
-	*index = host_index(os->slot->hva) + rel;
-	*n = w->rnd(8) ? 1 + w->rnd(8) : os->slot->npages;
-	*n = min(*n, HOST_PAGES - *index);
-}
-
-static void op_age(struct world *w)
-{
-	unsigned int index, n;
-	bool clear = w->rnd(4);
-
-	pick_range(w, &index, &n);
-	world_trace(w, clear ? "age" : "test young", index, n, 0);
-	world_age(w, index, n, clear);
-}
-
-/* What the host does with a page between the two halves of a notification. */
-static void change_page(struct world *w, unsigned int index, unsigned int how)
-{
-	struct host_pte *pte = &fake_host.pte[index];
-
-	switch (how) {
-	case 0: /* nothing after all, to no page of a huge mapping either */
-		return;
-	case 1: /* moved, or swapped out and in again */
-		host_replace(index);
-		break;
-	case 2: /* gone, and mostly comes back when it is asked for */
-		host_unmap(index);
-		break;
-	case 3: /* shared after a fork: a write copies */
-		pte->writable = false;
-		break;
-	case 4: /* mprotect */
-		pte->may_write = !pte->may_write;
-		break;
-	default: /* written back */
-		if (pte->present)
-			host_clean(pte->hfn);
-		break;
-	}
-	pte->no_mapping = how == 2 && !w->rnd(8);
-	/* A mapping that forbids writing is not left so for ever. */
-	if (how != 4)
-		pte->may_write = true;
-}
-
-/* A huge mapping stays one only if all of it changes, and in place. */
-static void split_ends(unsigned int index, unsigned int n, unsigned int how)
-{
-	unsigned int end = index + n, at;
-
-	if (how == 0)
-		return;
-	for (at = round_down(index, HOST_BLOCK); at < end; at += HOST_BLOCK)
-		if (how == 1 || how == 2 || at < index || at + HOST_BLOCK > end)
-			host_split_huge(at);
-}
-
-static void op_invalidate(struct world *w)
-{
-	unsigned int index, n, i, how = w->rnd(6);
-
-	pick_range(w, &index, &n);
-	world_trace(w, "invalidate", index, n, how);
-	world_invalidate_begin(w, index, n);
-	world_interleave(w);
-	split_ends(index, n, how);
-	for (i = 0; i < n; i++)
-		change_page(w, index + i, how);
-	world_interleave(w);
-	world_invalidate_end(w, index, n);
-}
-
-/* The host finds a compound page for a block of 2M, or moves it to another. */
-static void op_huge(struct world *w)
-{
-	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
-	unsigned int index = w->rnd(HOST_PAGES);
-
-	if (os && w->rnd(4))
-		index = host_index(os->slot->hva) + w->rnd(os->slot->npages);
-	index = round_down(index, HOST_BLOCK);
-	world_trace(w, "huge", index, 0, 0);
-	world_invalidate_begin(w, index, HOST_BLOCK);
-	world_interleave(w);
-	host_make_huge(index);
-	world_interleave(w);
-	world_invalidate_end(w, index, HOST_BLOCK);
-}
-
-/* A worker maps large again what was logged. */
-static void op_collapse(struct world *w)
-{
-	unsigned int i;
-
-	for (i = 0; i < NR_SLOT_IDS; i++)
-		if (w->oslot[i] && w->oslot[i]->slot->uncollapsed)
-			world_aim(w, w->oslot[i]->slot->base, w->oslot[i]->slot->npages);
-	world_trace(w, "collapse", 0, 0, 0);
-	w->windows++;
-	host_collapse_step(&w->host);
-	w->windows--;
-	memset(w->accessed, 0, sizeof(w->accessed));
-	w->stats.collapses++;
-}
-
-/* Pages of a new slot: mostly few, some that fill a log, some that take two holds of the lock. */
-static u64 pick_size(struct world *w)
-{
-	unsigned int choice = w->rnd(24);
-
-	if (choice == 0)
-		return MAX_SLOT_PAGES - w->rnd(300);
-	if (choice < 4)
-		return PML_ENTRIES + w->rnd(300);
-	return 1 + w->rnd(choice < 8 ? 600 : 80);
-}
-
-/* Both addresses get the same place in their 2M, so that large leaves are possible. */
-static void make_alike(struct world *w, struct kvm_userspace_memory_region *region)
-{
-	const u64 size = (u64)HOST_BLOCK << PAGE_SHIFT;
-	unsigned int index = w->rnd(HOST_PAGES - MAX_SLOT_PAGES - HOST_BLOCK);
-	u64 offset = w->rnd(2) ? 0 : (u64)w->rnd(HOST_BLOCK) << PAGE_SHIFT;
-
-	region->guest_phys_addr = round_down(region->guest_phys_addr, size) + offset;
-	region->userspace_addr = round_down(host_hva(index), size) + offset;
-	region->memory_size += size;
-}
-
-static void op_slot(struct world *w)
-{
-	struct kvm_userspace_memory_region region = {};
-	unsigned int i = w->rnd(NR_SLOT_IDS);
-	struct oslot *os = w->oslot[i];
-
-	region.slot = slot_ids[w->rnd(32) ? i : NR_SLOT_IDS];
-	region.flags = w->rnd(4) && !w->large ? KVM_MEM_LOG_DIRTY_PAGES : 0;
-	region.flags |= w->rnd(8) ? 0 : KVM_MEM_READONLY;
-	region.guest_phys_addr = (places[w->rnd(ARRAY_SIZE(places))] + w->rnd(150)) << PAGE_SHIFT;
-	if (os) {
-		region.flags = os->slot->flags ^ (w->rnd(4) ? 0 : KVM_MEM_LOG_DIRTY_PAGES);
-		region.memory_size = w->rnd(2) ? os->slot->npages << PAGE_SHIFT : 0;
-		region.userspace_addr = os->slot->hva;
-	} else {
-		region.memory_size = pick_size(w) << PAGE_SHIFT;
-		region.userspace_addr = host_hva(w->rnd(HOST_PAGES - MAX_SLOT_PAGES));
-	}
-	if (!os && (w->large || !w->rnd(3)))
-		make_alike(w, &region);
-	if (!w->rnd(32))
-		region.guest_phys_addr += 1 + w->rnd(4095);
-	if (!w->rnd(32))
-		region.memory_size <<= 1 + w->rnd(20);
-	world_trace(w, "slot", region.slot, region.guest_phys_addr,
-		    region.memory_size | region.flags);
-	world_set_region(w, &region);
-}
-
-/* Tracked by 2M, or no longer: of what begins at such an address, and is not logged. */
-static void op_coarse(struct world *w)
-{
-	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
-	bool coarse;
-
-	if (!os || slot_is_logged(os->slot) || !slot_may_be_coarse(os->slot->base))
-		return;
-	coarse = w->rnd(8);
-	world_trace(w, "coarse", os->slot->id, os->slot->base, coarse);
-	world_set_coarse(w, os, coarse);
-}
-
 static void op_take_ranges(struct world *w)
 {
 	struct oslot *os = pick_logged(w);
@@ -468,22 +246,15 @@ static void op_take_ranges(struct world *w)
 	world_take_ranges(w, os);
 }
 
-/* Logging on or off. */
-static void op_flags(struct world *w)
+static void op_mark(struct world *w)
 {
-	struct kvm_userspace_memory_region region = {};
-	struct oslot *os = w->oslot[w->rnd(NR_SLOT_IDS)];
+	struct oslot *os = pick_logged(w);
+	struct vcpu *v = pick_vcpu(w);
 
 	if (!os)
 		return;
-	region.slot = os->slot->id;
-	region.flags = os->slot->flags ^ KVM_MEM_LOG_DIRTY_PAGES;
-	region.guest_phys_addr = os->slot->base << PAGE_SHIFT;
-	region.memory_size = os->slot->npages << PAGE_SHIFT;
-	region.userspace_addr = os->slot->hva;
-	world_trace(w, "flags", region.slot, region.guest_phys_addr, region.flags);
-	age_all(w, os);
-	world_set_region(w, &region);
+	world_trace(w, "mark", v - w->vcpu, os->slot->base, os->slot->npages);
+	world_mark(w, os, w->rnd(2) ? v : NULL);
 }
 
 /* An access while memory is short, or while the host has bad news. */
@@ -550,14 +321,16 @@ static const struct {
 	unsigned int weight;
 	bool locks_slots; /* a harvest or a change of slots: one at a time */
 } ops[] = {
-	{ op_access, 1500 },  { op_sweep, 8, true },  { op_exit, 30 },	     { op_evict, 60 },
-	{ op_get, 20, true }, { op_clear, 30, true }, { op_collect, 40 },    { op_reset, 30, true },
-	{ op_age, 60 },	      { op_flags, 10, true }, { op_invalidate, 40 }, { op_slot, 12, true },
-	{ op_trouble, 20 },   { op_host_write, 20 },  { op_lazy, 6 },	     { oracle_audit, 1 },
-	{ op_tracker, 8, true }, { op_take, 40, true }, { op_settle, 40, true }, { op_mark, 20 },
-	{ op_huge, 20 },      { op_collapse, 10 },
-	{ op_coarse, 40, true }, { op_take_ranges, 20, true },
-	{ op_l2_access, 700 }, { op_l2_sweep, 8, true }, { op_l1_change, 30 }, { op_invept, 8 },
+	{ op_access, 1500 },	 { op_sweep, 8, true },	   { op_exit, 30 },
+	{ op_evict, 60 },	 { op_get, 20, true },	   { op_clear, 30, true },
+	{ op_collect, 40 },	 { op_reset, 30, true },   { op_age, 60 },
+	{ op_flags, 10, true },	 { op_invalidate, 40 },	   { op_slot, 12, true },
+	{ op_trouble, 20 },	 { op_host_write, 20 },	   { op_lazy, 6 },
+	{ oracle_audit, 1 },	 { op_tracker, 8, true },  { op_take, 40, true },
+	{ op_settle, 40, true }, { op_mark, 20 },	   { op_huge, 20 },
+	{ op_collapse, 10 },	 { op_coarse, 40, true },  { op_take_ranges, 20, true },
+	{ op_l2_access, 700 },	 { op_l2_sweep, 8, true }, { op_l1_change, 30 },
+	{ op_invept, 8 },
 };
 
 static void run_op(struct world *w, unsigned int i)

@@ -11,6 +11,9 @@
 
 /* Operations in one VM's life; then it is taken down and checked for leaks. */
 #define OPS_PER_WORLD 20000
+/* One VM in so many has a slot of 1G, where operations take longer: it has fewer. */
+#define GIANT_EVERY   20
+#define OPS_PER_GIANT 5000
 
 static u64 seed, state, ops = 1000000;
 static enum world_mode mode;
@@ -43,6 +46,8 @@ static void print_stats(const struct world_stats *s)
 	       s->invalidations, s->aged, s->copied, s->mmio, s->errors, s->spins);
 	printf("# %llu walks to large leaves, %llu restored, %llu split, %llu by the host\n",
 	       s->large, s->restored_large, s->splits, s->host_splits);
+	printf("# %llu walks to leaves of 1G, %llu of them split, %llu collapses\n", s->giant,
+	       s->giant_splits, s->giant_collapses);
 	printf("# %llu changes without memory, %llu races, %llu lost, %llu operations overtaken\n",
 	       s->enomem, s->races, s->lost_races, s->overtaken);
 	printf("# L2: %llu writes, %llu reads, %llu faults (%llu restored), %llu races, "
@@ -72,6 +77,9 @@ static void check_stats(const struct world_stats *s)
 	CHECK(s->l2_writes && s->l2_reads && s->l2_faults && s->l2_restored && s->l2_races);
 	CHECK(s->l2_large && s->l1_changes && s->invepts);
 	CHECK(s->large && s->collapses && s->splits && s->host_splits);
+	CHECK(s->giant);
+	if (ops >= 10000000)
+		CHECK(s->giant_splits && s->giant_collapses);
 	if (mode == MODE_SOFT)
 		CHECK(s->restored_large);
 	if (mode == MODE_PML)
@@ -82,13 +90,15 @@ static void check_stats(const struct world_stats *s)
 
 static void run_mode(void)
 {
-	u64 done = 0, i;
+	u64 done = 0, n, i;
 
 	state = seed;
 	world.stats = (struct world_stats){};
-	while (done < ops) {
-		world_init(&world, mode, rnd);
-		for (i = 0; i < OPS_PER_WORLD && done < ops; i++, done++)
+	for (n = 1; done < ops; n++) {
+		bool giant = n % GIANT_EVERY == 3;
+
+		world_init(&world, mode, giant, rnd);
+		for (i = 0; i < (giant ? OPS_PER_GIANT : OPS_PER_WORLD) && done < ops; i++, done++)
 			world_op(&world);
 		world_exit(&world);
 	}

@@ -34,11 +34,13 @@ static struct slot *make_slot(struct world *w, const struct oslot *old,
 
 static struct oslot *make_oslot(struct world *w, struct slot *slot)
 {
-	struct oslot *os = calloc(1, sizeof(*os));
+	struct oslot *os = calloc(1, sizeof(*os) + slot->npages * sizeof(os->page[0]));
 	unsigned int id;
 	u64 rel;
 
-	if (!os)
+	if (os)
+		os->shown = calloc(slot_bitmap_words(slot), sizeof(os->shown[0]));
+	if (!os || !os->shown)
 		env_die("the machine itself is out of memory");
 	os->slot = slot;
 	os->serial = ++w->serial;
@@ -85,14 +87,10 @@ static unsigned int oslot_place(struct world *w, const struct oslot *os)
 	env_die("no place for one more slot");
 }
 
-static void zap_slot(struct world *w, struct oslot *os)
+static void zap_leaves(struct world *w, struct slot *slot)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
-	struct slot *slot = os->slot;
 
-	slot->dying = true;
-	world_aim(w, slot->base, slot->npages);
-	world_interleave(w);
 	/* A notifier may have zapped the same and not have flushed yet. */
 	batch.flush = true;
 	write_lock(&w->mmu.lock);
@@ -102,18 +100,38 @@ static void zap_slot(struct world *w, struct oslot *os)
 	world_discharge(w, &batch);
 }
 
+static void zap_slot(struct world *w, struct oslot *os)
+{
+	struct slot *slot = os->slot;
+
+	slot->dying = true;
+	world_aim(w, slot->base, slot->npages);
+	world_interleave(w);
+	zap_leaves(w, slot);
+}
+
+static bool is_mapped_at(struct world *w, gfn_t gfn, int level)
+{
+	return ept_level(&w->mmu, gfn) == level && spte_maps_page(ept_get(&w->mmu, gfn));
+}
+
 /* Logging is on: flush, whatever dirty_start() changed; from here on nothing is lost. */
 static void start_logging(struct world *w, struct oslot *os)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	u64 rel;
 
+	gfn_t middle = os->slot->base + os->slot->npages / 2;
+	bool was_giant;
+
 	world_interleave(w);
+	was_giant = is_mapped_at(w, middle, 3);
 	/* With all bits set it is CLEAR that arms, but a ring must hear of every write. */
 	if (w->ring || !w->initially_set)
 		dirty_start(&w->mmu, os->slot, &batch);
 	else
 		batch.flush = true;
+	w->stats.giant_splits += was_giant && is_mapped_at(w, middle, 1);
 	world_discharge(w, &batch);
 	for (rel = 0; rel < os->slot->npages; rel++) {
 		struct tracked *page = &os->page[rel];
@@ -167,8 +185,11 @@ static void commit(struct world *w, struct oslot *old, enum slot_change what, st
 	if (was_logged && logged)
 		slot_leave_log(gone);
 	slot_free(gone);
-	if (os != old)
-		free(old);
+	if (os == old)
+		return;
+	if (old)
+		free(old->shown);
+	free(old);
 }
 
 void world_set_coarse(struct world *w, struct oslot *os, bool coarse)
@@ -186,7 +207,12 @@ void world_set_coarse(struct world *w, struct oslot *os, bool coarse)
 	if (!slots)
 		env_die("a slot cannot be changed");
 	slot->coarse = coarse;
+	/* As uapi/: leaves of more than one range do not stay. */
+	slot->dying = coarse && w->mmu.caps.level > 2;
 	commit(w, os, SLOT_FLAGS, slot, slots);
+	if (slot->dying)
+		zap_leaves(w, slot);
+	slot->dying = false;
 }
 
 static int change(struct world *w, struct oslot *old, enum slot_change what,
@@ -211,6 +237,17 @@ static int change(struct world *w, struct oslot *old, enum slot_change what,
 	return 0;
 }
 
+/* In one area of the host's, and not larger than what the oracle has room for. */
+static bool fits(const struct world *w, const struct kvm_userspace_memory_region *region)
+{
+	u64 pages = region->memory_size / PAGE_SIZE;
+
+	if (pages <= MAX_SLOT_PAGES)
+		return true;
+	return w->giant && region->userspace_addr >= host_hva(HOST_PAGES) &&
+	       pages <= HOST_ALL_PAGES - host_index(region->userspace_addr);
+}
+
 void world_set_region(struct world *w, const struct kvm_userspace_memory_region *region)
 {
 	int expected = oracle_classify(w, region);
@@ -221,7 +258,7 @@ void world_set_region(struct world *w, const struct kvm_userspace_memory_region 
 	if (what != expected)
 		world_fail(w, 9, "slot %u at %#llx+%#llx is judged %d, not %d", region->slot,
 			   region->guest_phys_addr, region->memory_size, what, expected);
-	if (what <= 0 || region->memory_size / PAGE_SIZE > MAX_SLOT_PAGES)
+	if (what <= 0 || !fits(w, region))
 		return;
 	for (i = 0; i < NR_SLOT_IDS; i++)
 		if (w->oslot[i] && w->oslot[i]->slot->id == region->slot)
@@ -229,7 +266,7 @@ void world_set_region(struct world *w, const struct kvm_userspace_memory_region 
 
 	/* One page of the host may get another GFN: see l2.c. */
 	if (what == SLOT_CREATE || what == SLOT_MOVE)
-		l1_invept(w, NR_EPTS);
+		l1_invept_alone(w, NR_EPTS);
 	/* Every allocation in turn fails; nothing may have changed then. */
 	for (fail_at = w->rnd(8) ? 0 : 1;; fail_at++) {
 		u64 generation = world_slots(w)->generation;
@@ -279,15 +316,17 @@ static void check_gone(struct world *w, const struct slot *slot, gfn_t first, gf
 	unsigned int i;
 	gfn_t gfn;
 
+	for (i = 0; i < NR_VCPUS; i++) {
+		gfn = cpu_cached_in(&w->vcpu[i].cpu, first, end);
+		if (gfn != GFN_NONE)
+			world_fail(w, 10, "gfn %#llx is cached after the invalidation", gfn);
+	}
+	for (gfn = ept_hole_end(&w->mmu, first); gfn < end; gfn = ept_hole_end(&w->mmu, gfn + 1))
+		if (spte_maps_page(ept_get(&w->mmu, gfn)))
+			world_fail(w, 10, "gfn %#llx is mapped after the invalidation", gfn);
 	for (gfn = first; gfn < end; gfn++) {
 		const struct host_pte *pte = &fake_host.pte[host_index(slot_hva(slot, gfn))];
 
-		if (spte_maps_page(ept_get(&w->mmu, gfn)))
-			world_fail(w, 10, "gfn %#llx is mapped after the invalidation", gfn);
-		for (i = 0; i < NR_VCPUS; i++)
-			if (cpu_cached(&w->vcpu[i].cpu, gfn))
-				world_fail(w, 10, "gfn %#llx is cached after the invalidation",
-					   gfn);
 		if (pte->present && host_frame(pte->hfn)->written && !host_is_dirty(pte->hfn))
 			world_fail(w, 10, "the host was not told that gfn %#llx was written", gfn);
 	}

@@ -93,12 +93,12 @@ TEST(large_only_where_slot_host_and_policy_allow)
 		{ BASE, 2 * BLOCK, 0, 0, BASE + 2 * BLOCK - 1, true },
 		{ BASE, 2 * BLOCK, 0, KVM_MEM_READONLY, BASE, true },
 		{ BASE, 2 * BLOCK, 0, KVM_MEM_LOG_DIRTY_PAGES, BASE, false },
-		{ BASE, 2 * BLOCK, 1, 0, BASE + 5, false },		/* not alike */
-		{ BASE, 2 * BLOCK - 1, 0, 0, BASE + BLOCK, false },	/* the slot ends in it */
+		{ BASE, 2 * BLOCK, 1, 0, BASE + 5, false },	    /* not alike */
+		{ BASE, 2 * BLOCK - 1, 0, 0, BASE + BLOCK, false }, /* the slot ends in it */
 		{ BASE, 2 * BLOCK - 1, 0, 0, BASE + BLOCK - 1, true },
-		{ BASE + 1, 2 * BLOCK, 1, 0, BASE + 1, false },		/* begins in it */
+		{ BASE + 1, 2 * BLOCK, 1, 0, BASE + 1, false }, /* begins in it */
 		{ BASE + 1, 2 * BLOCK, 1, 0, BASE + BLOCK, true },
-		{ BASE, 2 * BLOCK, 4 * BLOCK, 0, BASE, false },		/* the host's are small */
+		{ BASE, 2 * BLOCK, 4 * BLOCK, 0, BASE, false }, /* the host's are small */
 	};
 	unsigned int i, level;
 
@@ -469,6 +469,48 @@ TEST(collapse)
 	}
 }
 
+/* What is left of 1G that a write has split has one D for 2M: that is no record. */
+TEST(a_write_to_logged_1g_splits_its_own_2m_alone)
+{
+	const gfn_t base = EPT_LEVEL_PAGES(3) * 5;
+
+	FOR_EACH_MODE(mode)
+	{
+		struct spte_page page = { .large = true, .host_writable = true, .write = true };
+		struct tlb_batch batch = TLB_BATCH_INIT;
+		struct fixture f;
+		u64 *leaf;
+		hfn_t hfn;
+
+		begin(&f, mode, false);
+		f.cpu.level = 3;
+		fake_host_add_giant();
+		host_make_giant();
+		page.hfn = fake_host.pte[GIANT_INDEX].hfn;
+		REQUIRE(!table_cache_fill(&f.tables));
+		read_lock(&f.mmu.lock);
+		leaf = ept_large_leaf(&f.mmu, base, 3, &f.tables);
+		REQUIRE(leaf);
+		CHECK_EQ(ept_set(&f.mmu, leaf, 3, 0, spte_leaf(f.mmu.kind, &page)), 0);
+		read_unlock(&f.mmu.lock);
+		CHECK_EQ(cpu_access(&f.cpu, base, CPU_WRITE, &hfn), CPU_DONE);
+		write_lock(&f.mmu.lock);
+		ept_rearm_range(&f.mmu, base, base + EPT_LEVEL_PAGES(3), &(struct table_stock){},
+				&batch);
+		write_unlock(&f.mmu.lock);
+		fixture_discharge(&f, &batch);
+		CHECK_EQ(cpu_access(&f.cpu, base + 7, CPU_WRITE, &hfn), CPU_VIOLATION);
+
+		read_lock(&f.mmu.lock);
+		CHECK(ept_leaf(&f.mmu, base + 7, &f.tables));
+		read_unlock(&f.mmu.lock);
+		CHECK_EQ(nr_leaves(&f, 2), BLOCK - 1);
+		CHECK_EQ(cpu_access(&f.cpu, base + BLOCK, CPU_WRITE, &hfn), CPU_VIOLATION);
+		CHECK_EQ(cpu_access(&f.cpu, base + BLOCK, CPU_READ, &hfn), CPU_DONE);
+		fixture_exit(&f);
+	}
+}
+
 /* 1G, by entries that no host page stands behind. */
 TEST(a_1g_leaf_is_split_twice)
 {
@@ -606,7 +648,8 @@ TEST(an_aged_large_leaf_is_restored)
  */
 TEST(a_protected_large_leaf_is_restored_when_nobody_logs)
 {
-	FOR_EACH_MODE(mode) {
+	FOR_EACH_MODE(mode)
+	{
 		struct fixture f;
 		struct slot *slot;
 		hfn_t hfn;

@@ -3,7 +3,7 @@
 #include "flat.h"
 #include "world.h"
 
-#define MAX_WORDS BITS_TO_LONGS(MAX_SLOT_PAGES)
+#define MAX_WORDS BITS_TO_LONGS(GIANT_SLOT)
 
 int world_views_add(struct world *w, struct slot *slot)
 {

@@ -16,7 +16,7 @@
 
 #define NR_VCPUS       3
 #define NR_SLOT_IDS    6
-#define MAX_SLOT_PAGES 4400
+#define MAX_SLOT_PAGES 4400 /* but for the slot of 1G */
 #define MAX_TRIES      12
 #define TRACE_OPS      40
 #define RING_SIZE      1024
@@ -56,8 +56,8 @@ struct asked {
 struct oslot {
 	struct slot *slot;
 	u32 serial;
-	unsigned long shown[BITS_TO_LONGS(MAX_SLOT_PAGES)]; /* the last GET's, for CLEAR */
-	struct tracked page[MAX_SLOT_PAGES];
+	unsigned long *shown; /* the last GET's, for CLEAR */
+	struct tracked page[];
 };
 
 /* What a ring entry was when it was pushed. */
@@ -78,6 +78,7 @@ struct l1_entry {
 	gfn_t gfn;
 	u8 rights; /* EPT_R, EPT_W, EPT_X */
 	bool dirty;
+	u64 invepts; /* of a past one: how many had begun when it went */
 };
 
 struct l1_ept {
@@ -124,6 +125,7 @@ struct world_stats {
 		restored_large, ranges;
 	u64 l2_reads, l2_writes, l2_faults, l2_restored, l2_races, l2_large, l2_logged, l2_full,
 		l1_changes, invepts;
+	u64 giant, giant_splits, giant_collapses;
 };
 
 struct world {
@@ -135,9 +137,10 @@ struct world {
 	bool nested; /* the guest is a hypervisor */
 	struct l1_ept ept[NR_EPTS];
 	bool large; /* most memory is huge, and not logged at first */
+	bool giant; /* and there is a slot of 1G */
 	struct vcpu vcpu[NR_VCPUS];
 	struct oslot *oslot[NR_SLOT_IDS];
-	bool accessed[HOST_PAGES]; /* by a walk, since the page was last aged or zapped */
+	bool accessed[HOST_ALL_PAGES]; /* by a walk, since the page was last aged or zapped */
 	u32 clock, serial;
 	unsigned int nr_logging; /* logged slots; PML is on while there are any */
 	u32 (*rnd)(u32 n);	 /* [0, n) */
@@ -166,14 +169,12 @@ void world_trace(struct world *w, const char *name, u64 a, u64 b, u64 c);
 void world_print_trace(const struct world *w);
 
 /* world.c: the VM. */
-void world_init(struct world *w, enum world_mode mode, u32 (*rnd)(u32 n));
+void world_init(struct world *w, enum world_mode mode, bool giant, u32 (*rnd)(u32 n));
 /* Takes it all down, and checks that nothing is left or lost. */
 void world_exit(struct world *w);
-enum access_outcome { ACC_DONE, ACC_MMIO, ACC_ERROR, ACC_SPIN, ACC_FULL };
-enum access_outcome vcpu_access(struct world *w, struct vcpu *v, gfn_t gfn, enum cpu_access access);
-/* A VM exit: the log is read. */
-void vcpu_exit(struct world *w, struct vcpu *v);
 void world_exit_all(struct world *w);
+/* One that is not in the middle of an exit, or NULL. */
+struct vcpu *world_idle_vcpu(struct world *w);
 /* No vCPU is in the middle of an exit. */
 bool world_all_idle(const struct world *w);
 /* Guests run for a moment, in the middle of something else. */
@@ -181,15 +182,29 @@ void world_interleave(struct world *w);
 /* What vmx does with a batch: every vCPU drains and flushes, then tables die. */
 void world_discharge(struct world *w, struct tlb_batch *batch);
 gfn_t world_pick_gfn(struct world *w);
+/* The MMU has forgotten what was accessed of these host pages, or of all. */
+void world_forget_accesses(struct world *w, unsigned int index, unsigned int n);
+void world_forget_all_accesses(struct world *w);
 /* Races go for one of these pages. */
 static inline void world_aim(struct world *w, gfn_t gfn, u64 n)
 {
 	w->hot = gfn + w->rnd(min(n, 24ull));
 }
 
+/* vcpus.c */
+enum access_outcome { ACC_DONE, ACC_MMIO, ACC_ERROR, ACC_SPIN, ACC_FULL };
+enum access_outcome vcpu_access(struct world *w, struct vcpu *v, gfn_t gfn, enum cpu_access access);
+/* A VM exit: the log is read. */
+void vcpu_exit(struct world *w, struct vcpu *v);
+/* A violation at @fault, in a burst: true if that is all. */
+bool vcpu_restore(struct world *w, struct vcpu *v, struct fault *fault);
 /* Was there a reason for a fault's result? */
 void world_check_error(struct world *w, const struct fault *fault, int error);
 void world_check_mmio(struct world *w, const struct fault *fault);
+
+/* races.c: from here on, and no longer. */
+void races_begin(struct world *w);
+void races_end(struct world *w);
 
 /* l2.c: the second level.  Each does nothing where the guest is no hypervisor. */
 extern struct world *l2_world;
@@ -205,6 +220,7 @@ void l2_update_pml(struct world *w, struct vcpu *v);
 void l1_change(struct world *w);
 /* @e: NR_EPTS for all. */
 void l1_invept(struct world *w, unsigned int e);
+void l1_invept_alone(struct world *w, unsigned int e);
 
 /* slots.c: changes of slots, and the host's notifications. */
 void world_set_region(struct world *w, const struct kvm_userspace_memory_region *region);
@@ -212,8 +228,6 @@ void world_set_region(struct world *w, const struct kvm_userspace_memory_region 
 void world_set_coarse(struct world *w, struct oslot *os, bool coarse);
 void world_invalidate_begin(struct world *w, unsigned int index, unsigned int n);
 void world_invalidate_end(struct world *w, unsigned int index, unsigned int n);
-/* The MMU has forgotten what was accessed of these host pages. */
-void world_forget_accesses(struct world *w, unsigned int index, unsigned int n);
 bool world_age(struct world *w, unsigned int index, unsigned int n, bool clear);
 
 /* oracle.c */
@@ -263,6 +277,8 @@ void world_take_ranges(struct world *w, struct oslot *os);
 void world_collect(struct world *w, struct vcpu *v, u32 max);
 void world_reset(struct world *w);
 
+/* ops_slot.c: the slot of 1G comes. */
+void world_add_giant(struct world *w);
 /* ops.c: one operation of the caller's source. */
 void world_op(struct world *w);
 /* One that holds the slots' lock, while a notification is under way that does not. */
