@@ -416,7 +416,7 @@ MUTATIONS = [
               "mmu->race.seq++"), by=THREADS),
     Mutation(9, "an overlap of one page is let through",
              ("slot.c", "slots_overlap", "base < slot->base + slot->npages",
-              "base + 1 < slot->base + slot->npages"), by=PROPERTY),
+              "base + 1 < slot->base + slot->npages")),
     Mutation(9, "an address that wraps is let through",
              ("slot.c", "region_is_sane",
               "region->userspace_addr + region->memory_size < region->userspace_addr",
