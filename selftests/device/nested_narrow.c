@@ -221,7 +221,7 @@ TEST_F(nested_narrow, page_faults)
 		for (i = 0; i < ARRAY_SIZE(accesses); i++) {
 			int error = variant->width == WIDE ? accesses[i].wide : accesses[i].narrow;
 
-			/* A new VM for each: those whose error code changes, and one that does not. */
+			/* There is a new VM for each. */
 			if (variant->width == NARROWED && accesses[i].access != STORE)
 				continue;
 			if (error < 0)

@@ -98,7 +98,7 @@ unsigned long arg_reset_part(struct thread *t, struct world *w, int v, const str
 	return place(t, reset, sizeof(*reset));
 }
 
-/* One that may be tracked by 2M, if it is found soon: where such a leaf could be, and not logged. */
+/* One that may be tracked by 2M, if it is found soon: aligned, and not logged. */
 static unsigned int slot_for_ranges(struct rng *rng, struct world *w)
 {
 	const struct slot_seen *seen;
@@ -107,7 +107,8 @@ static unsigned int slot_for_ranges(struct rng *rng, struct world *w)
 	for (i = 0; i < 16; i++) {
 		slot = 2 + rng_below(rng, SLOTS - 2);
 		seen = &w->slot[slot];
-		if (seen->pages && !(seen->gpa & 0x1fffff) && !(seen->flags & KVM_MEM_LOG_DIRTY_PAGES))
+		if (seen->pages && !(seen->gpa & 0x1fffff) &&
+		    !(seen->flags & KVM_MEM_LOG_DIRTY_PAGES))
 			break;
 	}
 	return slot;

@@ -93,7 +93,8 @@ unsigned long arg_nested_state(struct thread *t, struct world *w, int v, const s
 		if (one_in(rng, 2))
 			any_nested_state(rng, state);
 		else
-			do_ioctl(t, KVM_GET_NESTED_STATE, ON_VCPU, w->vcpu[v], (unsigned long)state);
+			do_ioctl(t, KVM_GET_NESTED_STATE, ON_VCPU, w->vcpu[v],
+				 (unsigned long)state);
 		if (one_in(rng, 4))
 			mutate(rng, state, sizeof(*state));
 	}
