@@ -231,32 +231,41 @@ static void bury(struct mmu *mmu, struct shadow *shadow, const struct slots *slo
 	kfree(shadow);
 }
 
+/* The vCPU has this one, which is held, and lets go of the one it had only now. */
+static void replace(struct shadow_vcpu *v, struct shadow *shadow)
+{
+	if (v->shadow)
+		shadow_leave(v);
+	v->shadow = shadow;
+}
+
 int shadow_use(struct shadow_vcpu *v, u64 eptp, const struct slots *slots, struct tlb_batch *batch)
 {
-	struct shadow *new, *surplus;
+	struct shadow *shadow, *new, *surplus;
 	struct mmu *mmu = v->mmu;
 
 	eptp &= SHADOW_EPTP_MASK;
 	if (v->shadow && v->shadow->eptp == eptp)
 		return 0;
-	if (v->shadow)
-		shadow_leave(v);
 	if (shadows_begin(mmu))
 		return -ENOMEM;
 	write_lock(&mmu->lock);
-	v->shadow = hold(mmu->shadows, eptp, NULL);
+	shadow = hold(mmu->shadows, eptp, NULL);
 	write_unlock(&mmu->lock);
-	if (v->shadow)
+	if (shadow) {
+		replace(v, shadow);
 		return 0;
+	}
 
 	new = shadow_alloc(eptp);
 	if (!new)
 		return -ENOMEM;
 	write_lock(&mmu->lock);
-	v->shadow = hold(mmu->shadows, eptp, new);
+	shadow = hold(mmu->shadows, eptp, new);
 	write_unlock(&mmu->lock);
-	if (v->shadow != new)
+	if (shadow != new)
 		shadow_free(new);
+	replace(v, shadow);
 	/* A CPU may know the page as the root of something else, long gone. */
 	batch->flush = true;
 	while ((surplus = take_surplus(mmu)))

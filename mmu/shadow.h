@@ -76,7 +76,7 @@ void shadow_vcpu_exit(struct shadow_vcpu *v);
 /*
  * Makes the shadow of L1's @eptp the vCPU's, in place of the one it had: its root
  * is what the CPU is to use, before which the batch is discharged.  May sleep.
- * 0 or -ENOMEM; then it has none.
+ * 0 or -ENOMEM; then it keeps the one it had, which the CPU may be using.
  */
 int shadow_use(struct shadow_vcpu *v, u64 eptp, const struct slots *slots, struct tlb_batch *batch);
 /* It has none, until the next shadow_use(). */

@@ -84,7 +84,17 @@ static u64 offer_procbased2(const struct nested_caps *host, const struct nested_
 		may |= SECONDARY_EXEC_ENABLE_VPID;
 	if (means->ept && means->unrestricted_guest)
 		may |= SECONDARY_EXEC_UNRESTRICTED_GUEST;
+	/* So is this, but without the control VMFUNC would not exit. */
+	if (means->ept)
+		may |= SECONDARY_EXEC_ENABLE_VMFUNC & may_be_set(host->procbased2);
 	return word(0, may);
+}
+
+/* Which functions the CPU itself has does not matter: vmcs02 enables none. */
+static u64 offer_vmfunc(u64 procbased2)
+{
+	return may_be_set(procbased2) & SECONDARY_EXEC_ENABLE_VMFUNC ? VMX_VMFUNC_EPTP_SWITCHING :
+								       0;
 }
 
 static u64 offer_ept_vpid(const struct nested_caps *host, const struct nested_means *means)
@@ -119,6 +129,7 @@ struct nested_caps nested_caps_offer(const struct nested_caps *host,
 		.cr4_fixed1 = host->cr4_fixed1,
 		.vmcs_enum = vmcs12_highest_index() << 1,
 		.ept_vpid = offer_ept_vpid(host, means),
+		.vmfunc = offer_vmfunc(offer_procbased2(host, means)),
 	};
 }
 

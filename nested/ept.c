@@ -62,22 +62,24 @@ bool l1_has_ept(const struct vcpu *vcpu)
 	return secondary12(vmcs12_of(vcpu)) & SECONDARY_EXEC_ENABLE_EPT;
 }
 
-/* Before vmcs02 is loaded, while a failure has no effect. */
-int ept_prepare(struct vcpu *vcpu)
+static int use_shadow(struct vcpu *vcpu, u64 eptp)
 {
 	struct host *host = &vcpu->vm->host;
-	struct nested *n = nested_of(vcpu);
 	struct tlb_batch batch = TLB_BATCH_INIT;
 	int ret, srcu;
 
-	if (!l1_has_ept(vcpu))
-		return 0;
 	srcu = srcu_read_lock(&host->srcu);
-	ret = shadow_use(&n->shadow, n->vmcs12->ept_pointer,
-			 srcu_dereference(host->slots, &host->srcu), &batch);
+	ret = shadow_use(&nested_of(vcpu)->shadow, eptp, srcu_dereference(host->slots, &host->srcu),
+			 &batch);
 	srcu_read_unlock(&host->srcu, srcu);
 	tlb_discharge(vcpu->vm, &batch);
 	return ret;
+}
+
+/* Before vmcs02 is loaded, while a failure has no effect. */
+int ept_prepare(struct vcpu *vcpu)
+{
+	return l1_has_ept(vcpu) ? use_shadow(vcpu, vmcs12_of(vcpu)->ept_pointer) : 0;
 }
 
 void ept_write02(struct vcpu *vcpu)
@@ -88,6 +90,21 @@ void ept_write02(struct vcpu *vcpu)
 	vmcs->shadowed = l1_has_ept(vcpu);
 	vmwrite(EPT_POINTER,
 		mmu_eptp(mmu, vmcs->shadowed ? nested_of(vcpu)->shadow.shadow->root : mmu->root));
+}
+
+/*
+ * Nothing is flushed: what the CPU has cached is of the root that it was reached by (SDM 3C
+ * 29.4.3.1).  vmcs02's log is empty, as after each exit.
+ */
+int ept_switch(struct vcpu *vcpu, u64 eptp)
+{
+	int ret = use_shadow(vcpu, eptp);
+
+	if (ret)
+		return ret;
+	vmcs12_of(vcpu)->ept_pointer = eptp;
+	ept_write02(vcpu);
+	return 0;
 }
 
 /* L1 gets what the walk of its tables found. */

@@ -262,6 +262,8 @@ int nested_exit(struct vcpu *vcpu)
 	n->run_pending = false;
 	if (reason == EXIT_REASON_EPT_VIOLATION && vcpu->vmx->vmcs->shadowed)
 		return nested_ept_violation(vcpu);
+	if (reason == EXIT_REASON_VMFUNC)
+		return nested_vmfunc(vcpu);
 	if (is_field_access(reason) && !l1_wants_field(vcpu, insn_field(vcpu), is_vmwrite(reason)))
 		return is_vmwrite(reason) ? insn_vmwrite(vcpu) : insn_vmread(vcpu);
 	if (reason == EXIT_REASON_EXCEPTION_NMI)

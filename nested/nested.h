@@ -153,7 +153,9 @@ u64 timer_ns(const struct vcpu *vcpu);	  /* until then; U64_MAX: it does not run
 bool l1_has_ept(const struct vcpu *vcpu);
 /* L2 is about to be entered, with the EPT that vmcs12 names: 0 or -ENOMEM. */
 int ept_prepare(struct vcpu *vcpu);
-void ept_write02(struct vcpu *vcpu);	     /* after that, vmcs02 loaded */
+void ept_write02(struct vcpu *vcpu); /* after that, vmcs02 loaded */
+/* L2, which has an EPT, has this one from now on: 0, or -ENOMEM and nothing is changed. */
+int ept_switch(struct vcpu *vcpu, u64 eptp);
 int nested_ept_violation(struct vcpu *vcpu); /* as exit_handle() */
 unsigned int nested_drain(struct vcpu *vcpu, const u64 *log, u16 index, const struct slots *slots);
 /* Of L2's physical address, L1's: see struct nested_ops. */
@@ -165,6 +167,9 @@ bool shadow_vmcs_load(struct vcpu *vcpu);
 void shadow_vmcs_flush(struct vcpu *vcpu);
 bool l1_shadows_vmcs(const struct vmcs12 *v);
 bool l1_wants_field(struct vcpu *vcpu, u64 field, bool write);
+
+/* vmfunc.c: L2 executed VMFUNC, which L1 enabled.  As exit_handle(). */
+int nested_vmfunc(struct vcpu *vcpu);
 
 /* apic_page.c: L1's APIC-access page, held from get to put.  0, -EFAULT, -EINTR, ... */
 int apic_page_get(struct vcpu *vcpu);

@@ -267,6 +267,9 @@ int vmcs_create02(struct vcpu *vcpu)
 	vmcs->secondary = vmx->vmcs01.secondary & ~(u32)SECONDARY_EXEC_ENABLE_PML;
 	vmcs_switch(vcpu, vmcs);
 	write_common(vcpu);
+	/* Where L1 enables VM functions, each is to exit. */
+	if (vmx_caps.secondary_allowed & SECONDARY_EXEC_ENABLE_VMFUNC)
+		vmwrite(VM_FUNCTION_CONTROL, 0);
 	vmcs_switch(vcpu, &vmx->vmcs01);
 	return 0;
 }

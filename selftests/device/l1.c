@@ -15,7 +15,7 @@ DECLARE_GUEST(l1);
 #define MSR_VMX_TRUE_PIN	0x48d	/* and primary, exit, entry */
 #define CPUID_1_ECX_VMX		(1u << 5)
 
-static int get_msr(struct vcpu *vcpu, uint32_t index, uint64_t *value)
+int l1_get_msr(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 {
 	struct {
 		struct kvm_msrs head;
@@ -27,7 +27,7 @@ static int get_msr(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 	return ret < 0 ? ret : ret == 1 ? 0 : -EIO;
 }
 
-static int set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
+int l1_set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	struct {
 		struct kvm_msrs head;
@@ -66,18 +66,18 @@ static int read_words(struct l1 *l1)
 	};
 	struct vcpu *vcpu = &l1->bench.vcpu[0];
 	uint64_t value = 0;
-	int ret = get_msr(vcpu, MSR_VMX_BASIC, &l1->revision);
+	int ret = l1_get_msr(vcpu, MSR_VMX_BASIC, &l1->revision);
 	unsigned int i;
 
 	l1->revision &= 0x7fffffff;
 	for (i = 0; !ret && i < 5; i++) {
-		ret = get_msr(vcpu, msr[i], &value);
+		ret = l1_get_msr(vcpu, msr[i], &value);
 		l1->must[i] = value;
 		l1->may[i] = value >> 32;
 	}
 	l1->ept = l1->may[L1_PROC2] & C_PROC2_EPT;
 	if (!ret && l1->ept)
-		ret = get_msr(vcpu, MSR_VMX_EPT_VPID, &value);
+		ret = l1_get_msr(vcpu, MSR_VMX_EPT_VPID, &value);
 	l1->ept_ad = l1->ept && value >> 21 & 1;
 	return ret;
 }
@@ -91,7 +91,7 @@ int l1_open(struct l1 *l1, const struct bench_config *config)
 	if (ret)
 		return ret;
 	BENCH_LOAD(&l1->bench, l1);
-	ret = set_msr(&l1->bench.vcpu[0], MSR_FEATURE_CONTROL, 5); /* locked, VMX outside SMX */
+	ret = l1_set_msr(&l1->bench.vcpu[0], MSR_FEATURE_CONTROL, 5); /* locked, VMX outside SMX */
 	ret = ret ?: read_words(l1);
 	ret = ret ?: bench_start_mode(&l1->bench, 0, CPU_LONG);
 	if (!ret) {

@@ -29,6 +29,10 @@ bool l1_is_offered(void);
 int l1_open(struct l1 *l1, const struct bench_config *config);
 void l1_close(struct l1 *l1);
 
+/* A capability MSR, say: 0 or -errno. */
+int l1_get_msr(struct vcpu *vcpu, uint32_t index, uint64_t *value);
+int l1_set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value);
+
 /* Adds a command; its number. */
 unsigned int l1_add(struct l1 *l1, uint64_t what, uint64_t a, uint64_t b);
 static inline unsigned int l1_write(struct l1 *l1, uint32_t field, uint64_t value)
@@ -86,7 +90,9 @@ void l1_remap(struct l1 *l1, unsigned int from, unsigned int to);
 #define F_HOST_TR		0x0c0c
 #define F_MSR_BITMAP		0x2004
 #define F_PML_ADDRESS		0x200e
+#define F_VM_FUNCTIONS		0x2018
 #define F_EPTP			0x201a
+#define F_EPTP_LIST		0x2024
 #define F_LINK			0x2800
 #define F_GUEST_PHYSICAL	0x2400
 #define F_PIN			0x4000
@@ -136,6 +142,7 @@ void l1_remap(struct l1 *l1, unsigned int from, unsigned int to);
 #define R_EPT_VIOLATION		48
 #define R_EPT_MISCONFIG		49
 #define R_TIMER			52
+#define R_VMFUNC		59
 #define R_PML_FULL		62
 
 #define C_PIN_INTERRUPTS	(1u << 0)
@@ -145,6 +152,7 @@ void l1_remap(struct l1 *l1, unsigned int from, unsigned int to);
 #define C_PROC_MSR_BITMAP	(1u << 28)
 #define C_PROC_SECONDARY	(1u << 31)
 #define C_PROC2_EPT		(1u << 1)
+#define C_PROC2_VMFUNC		(1u << 13)
 #define C_PROC2_PML		(1u << 17)
 #define C_EXIT_64		(1u << 9)
 #define C_EXIT_ACK		(1u << 15)

@@ -36,6 +36,25 @@ GUEST l2_list
 2:	vmcall
 GUEST_END l2_list
 
+/*
+ * From %rbx on, pairs of an index and an address, until an address is 0: takes that EPT
+ * of L1's list, adds to a word there, and says so.
+ */
+GUEST l2_switch
+	.code64
+1:	mov	(%rbx), %ecx
+	mov	4(%rbx), %edi
+	test	%edi, %edi
+	jz	2f
+	xor	%eax, %eax
+	vmfunc
+	incl	(%rdi)
+	out	%al, $PORT_TICK
+	add	$8, %rbx
+	jmp	1b
+2:	vmcall
+GUEST_END l2_switch
+
 /* Adds to a word of one of the 512 pages of the data slot, at random, 3000 times; then VMCALL. */
 GUEST l2_random
 	.code64

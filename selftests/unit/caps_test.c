@@ -140,6 +140,28 @@ TEST(pml)
 	CHECK(!(nested_caps_offer(&full, &some).procbased2 >> 32 & SECONDARY_EXEC_ENABLE_PML));
 }
 
+/* Without the control there is no exit, and without an EPT nothing to be switched. */
+TEST(vm_functions)
+{
+	const u64 control = (u64)SECONDARY_EXEC_ENABLE_VMFUNC << 32;
+	struct nested_caps offer = nested_caps_offer(&full, &means), host = full;
+	struct nested_means some = means;
+
+	CHECK(offer.procbased2 & control);
+	CHECK_EQ(offer.vmfunc, VMX_VMFUNC_EPTP_SWITCHING);
+	host.vmfunc = 0; /* in software: which functions the CPU has is its own affair */
+	CHECK_EQ(nested_caps_offer(&host, &means).vmfunc, VMX_VMFUNC_EPTP_SWITCHING);
+	host = full;
+	host.procbased2 &= ~control;
+	offer = nested_caps_offer(&host, &means);
+	CHECK(!(offer.procbased2 & control));
+	CHECK_EQ(offer.vmfunc, 0);
+	some.ept = false;
+	offer = nested_caps_offer(&full, &some);
+	CHECK(!(offer.procbased2 & control));
+	CHECK_EQ(offer.vmfunc, 0);
+}
+
 TEST(ept_and_vpid)
 {
 	struct nested_means some = means;

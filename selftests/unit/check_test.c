@@ -181,6 +181,15 @@ static const struct row secondary[] = {
 	    { EPT_POINTER, EPTP },
 	    { VM_FUNCTION_CONTROL, 1 },
 	    { EPTP_LIST_ADDRESS, 8 } } },
+	{ "EPTP switching",
+	  { S(EPT | SECONDARY_EXEC_ENABLE_VMFUNC),
+	    { EPT_POINTER, EPTP },
+	    { VM_FUNCTION_CONTROL, 1 },
+	    { EPTP_LIST_ADDRESS, BEYOND } } },
+	{ NULL, /* nobody looks at it */
+	  { S(EPT | SECONDARY_EXEC_ENABLE_VMFUNC),
+	    { EPT_POINTER, EPTP },
+	    { EPTP_LIST_ADDRESS, BEYOND } } },
 };
 
 static const struct row areas[] = {

@@ -527,6 +527,10 @@ MUTATIONS = [
              ("rmap.c", "rmap_is_full", "n >= RMAP_CHAIN_MAX", "false")),
     Mutation(13, "a page becomes a shadow's root without a flush",
              ("shadow.c", "shadow_use", "\tbatch->flush = true;\n", "")),
+    Mutation(13, "who gets no other shadow loses the one it had",
+             ("shadow.c", "shadow_use", "\tshadow = hold(mmu->shadows, eptp, NULL);\n",
+              "\tif (v->shadow)\n\t\tv->shadow->users--;\n\tv->shadow = NULL;\n"
+              "\tshadow = hold(mmu->shadows, eptp, NULL);\n")),
     Mutation(13, "a shadow goes that a vCPU uses",
              ("shadow.c", "take_surplus", "!(*at)->users && ", ""), by=PROPERTY),
     Mutation(13, "INVEPT leaves the EPT with other A/D flags",
@@ -668,6 +672,16 @@ MUTATIONS += [
              ("nested/caps.c", "may_set", " && !(value >> 32 & ~(offer >> 32))", ""), by=CAPS),
     Mutation(0, "a control is offered that the CPU lacks",
              ("nested/caps.c", "may_be_set", "return host >> 32;", "return ~0u;"), by=CAPS),
+    Mutation(0, "VM functions are offered that would not exit",
+             ("nested/caps.c", "offer_procbased2",
+              "SECONDARY_EXEC_ENABLE_VMFUNC & may_be_set(host->procbased2)",
+              "SECONDARY_EXEC_ENABLE_VMFUNC"), by=CAPS),
+    Mutation(0, "EPTP switching is offered without its control",
+             ("nested/caps.c", "offer_vmfunc",
+              "may_be_set(procbased2) & SECONDARY_EXEC_ENABLE_VMFUNC", "true"), by=CAPS),
+    Mutation(0, "an EPTP list may be anywhere",
+             ("nested/check.c", "check_secondary", " && is_page(c, v->eptp_list_address)", ""),
+             by=CHECK),
 ]
 
 

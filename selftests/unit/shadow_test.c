@@ -559,6 +559,7 @@ static void test_initially_set(void)
 static void test_memory_is_short(void)
 {
 	struct tlb_batch batch = TLB_BATCH_INIT;
+	const struct shadow *had;
 	unsigned int fail_at;
 	int ret;
 
@@ -569,11 +570,13 @@ static void test_memory_is_short(void)
 		CHECK(!ret || ret == -ENOMEM);
 	}
 	CHECK(fail_at > 4);
+	had = n.v.shadow;
 	for (fail_at = 1, ret = -ENOMEM; ret; fail_at++) {
 		env_fail_at(fail_at);
 		ret = shadow_use(&n.v, EPTP2, fixture_slots(&n.f), &batch);
-		CHECK(!ret || (ret == -ENOMEM && !n.v.shadow));
+		CHECK(!ret || (ret == -ENOMEM && n.v.shadow == had && had->users == 1));
 	}
+	CHECK(n.v.shadow != had && !had->users);
 	env_fail_at(0);
 	discharge(&batch);
 	use(EPTP1);

@@ -65,6 +65,9 @@ struct entry {
 };
 
 static const uint8_t code[] = { 0x0f, 0x01, 0xc1, 0xf4, 0xeb, 0xfa }; /* vmcall; hlt; again */
+/* xor %eax, %eax; xor %ecx, %ecx; vmfunc; and the same */
+static const uint8_t code_vmfunc[] = { 0x31, 0xc0, 0x31, 0xc9, 0x0f, 0x01, 0xd4,
+				       0x0f, 0x01, 0xc1, 0xf4, 0xeb, 0xfa };
 
 static void nothing(int signal)
 {
@@ -74,29 +77,41 @@ static void nothing(int signal)
 #define EPT_TABLE	7ULL				/* readable, writable, executable */
 #define EPT_LARGE	(EPT_TABLE | 6 << 3 | 1 << 7)	/* write-back */
 
-/* An EPT that maps everything to itself, with A/D bits, and the page behind it as PML's log. */
+/*
+ * An EPT that maps everything to itself, with A/D bits; behind it the page of PML's log, and
+ * the EPTP list, with the same EPT.
+ */
 static void use_ept(struct l1 *l1)
 {
 	uint64_t *pml4 = bench_low(&l1->bench, L1_EPT_GPA), *pdpt = pml4 + 512, *pd = pdpt + 512;
-	uint32_t wish = C_PROC2_EPT | C_PROC2_PML;
+	uint64_t eptp = L1_EPT_GPA | 3 << 3 | 6 | (l1->ept_ad ? 1 << 6 : 0);
+	uint32_t wish = (C_PROC2_EPT | C_PROC2_PML | C_PROC2_VMFUNC) & l1->may[L1_PROC2];
 	unsigned int i;
 
-	memset(pml4, 0, 3 * PAGE_SIZE);
+	memset(pml4, 0, 5 * PAGE_SIZE);
+	pml4[4 * 512] = eptp;
 	pml4[0] = (L1_EPT_GPA + PAGE_SIZE) | EPT_TABLE;
 	pdpt[0] = (L1_EPT_GPA + 2 * PAGE_SIZE) | EPT_TABLE;
 	for (i = 0; i < 512; i++)
 		pd[i] = (uint64_t)i << 21 | EPT_LARGE;
 	l1_write(l1, F_PROC, l1_controls(l1, L1_PROC, C_PROC_HLT | C_PROC_SECONDARY));
-	l1_write(l1, F_PROC2, l1_controls(l1, L1_PROC2, wish & l1->may[L1_PROC2]));
-	l1_write(l1, F_EPTP, L1_EPT_GPA | 3 << 3 | 6 | (l1->ept_ad ? 1 << 6 : 0));
+	l1_write(l1, F_PROC2, l1_controls(l1, L1_PROC2, wish));
+	l1_write(l1, F_EPTP, eptp);
 	l1_write(l1, F_PML_ADDRESS, L1_EPT_GPA + 3 * PAGE_SIZE);
 	l1_write(l1, F_PML_INDEX, 511);
+	if (!(wish & C_PROC2_VMFUNC))
+		return;
+	l1_write(l1, F_VM_FUNCTIONS, 1);
+	l1_write(l1, F_EPTP_LIST, L1_EPT_GPA + 4 * PAGE_SIZE);
 }
 
 /* What every entry starts from: current, launched, and with a timer that ends it. */
 static void good_vmcs(struct l1 *l1, bool ept)
 {
-	l1_vmcs(l1, 0, code, sizeof(code));
+	if (ept && (l1->may[L1_PROC2] & C_PROC2_VMFUNC))
+		l1_vmcs(l1, 0, code_vmfunc, sizeof(code_vmfunc));
+	else
+		l1_vmcs(l1, 0, code, sizeof(code));
 	l1_write(l1, F_PIN, l1_controls(l1, L1_PIN, C_PIN_TIMER & l1->may[L1_PIN]));
 	l1_write(l1, F_TIMER, 1000);
 	if (ept)
