@@ -7,15 +7,6 @@
 
 #include "nested/nested.h"
 
-struct pf_wish l1_pf_wish(const struct vmcs12 *v)
-{
-	return (struct pf_wish){
-		.bit = v->exception_bitmap & BIT(PF_VECTOR),
-		.mask = v->page_fault_error_code_mask,
-		.match = v->page_fault_error_code_match,
-	};
-}
-
 bool l1_wants_exception(const struct vmcs12 *v, u8 vector, u32 error)
 {
 	const struct pf_wish page_faults = l1_pf_wish(v);

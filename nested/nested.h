@@ -112,7 +112,14 @@ bool nested_exit_is_quick(struct vcpu *vcpu);
 /* What the CPU tells of the exit, as it tells it. */
 struct l2_exit read_exit(u32 reason);
 /* The page faults that L1 wants (SDM 3C 25.6.3). */
-struct pf_wish l1_pf_wish(const struct vmcs12 *v);
+static inline struct pf_wish l1_pf_wish(const struct vmcs12 *v)
+{
+	return (struct pf_wish){
+		.bit = v->exception_bitmap & BIT(PF_VECTOR),
+		.mask = v->page_fault_error_code_mask,
+		.match = v->page_fault_error_code_match,
+	};
+}
 bool l1_wants_exception(const struct vmcs12 *v, u8 vector, u32 error);
 /* Does L1's MSR bitmap have this access exit? */
 bool l1_wants_msr(struct vcpu *vcpu, u32 index, bool write);

@@ -212,27 +212,29 @@ static int inject(struct vcpu_vmx *vmx, u32 control)
 	return 0;
 }
 
-/* Mask and match stay as they are while no page fault exits, and all zero then. */
+/* Mask and match stay as they are while no page fault exits. */
 static void write_pf_codes(struct vmcs *vmcs, const struct pf_wish *wish)
 {
-	if (vmcs->pf_mask != wish->mask) {
-		vmcs->pf_mask = wish->mask;
-		vmwrite(PAGE_FAULT_ERROR_CODE_MASK, wish->mask);
-	}
-	if (vmcs->pf_match != wish->match) {
-		vmcs->pf_match = wish->match;
-		vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, wish->match);
-	}
+	if (likely(vmcs->pf_mask == wish->mask && vmcs->pf_match == wish->match))
+		return;
+	vmcs->pf_mask = wish->mask;
+	vmcs->pf_match = wish->match;
+	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, wish->mask);
+	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, wish->match);
 }
 
 void exceptions_write(struct vcpu_vmx *vmx)
 {
-	const struct pf_wish own = narrow_wish(vmx->vcpu);
-	const struct pf_wish page_faults = pf_both(&own, &vmx->l1.page_faults);
+	const struct pf_wish *page_faults = &vmx->l1.page_faults;
+	struct pf_wish both;
 
-	write_pf_codes(vmx->vmcs, &page_faults);
+	if (unlikely(vmx_is_narrow(vmx->vcpu))) {
+		both = pf_both(&narrow_wish, page_faults);
+		page_faults = &both;
+	}
+	write_pf_codes(vmx->vmcs, page_faults);
 	vmwrite(EXCEPTION_BITMAP,
-		EXCEPTIONS_OURS | vmx->l1.exceptions | (page_faults.bit ? BIT(PF_VECTOR) : 0) |
+		EXCEPTIONS_OURS | vmx->l1.exceptions | (page_faults->bit ? BIT(PF_VECTOR) : 0) |
 			(vmx->guest_debug & KVM_GUESTDBG_USE_SW_BP ? BIT(BP_VECTOR) : 0));
 }
 

@@ -10,27 +10,22 @@
 #include "platform/gva.h"
 #include "vmx/vmx.h"
 
-struct pf_wish narrow_wish(const struct vcpu *vcpu)
-{
-	if (likely(!vmx_is_narrow(vcpu)))
-		return (struct pf_wish){};
-	/* Nothing reserved is seen behind an entry that is not present. */
-	return (struct pf_wish){
-		.bit = true,
-		.mask = GVA_PRESENT | GVA_RESERVED,
-		.match = GVA_PRESENT,
-	};
-}
+/* Nothing reserved is seen behind an entry that is not present. */
+const struct pf_wish narrow_wish = {
+	.bit = true,
+	.mask = GVA_PRESENT | GVA_RESERVED,
+	.match = GVA_PRESENT,
+};
 
 u32 vmx_exception_error(struct vcpu *vcpu)
 {
-	const struct pf_wish wish = narrow_wish(vcpu);
 	u32 info = vmread(VM_EXIT_INTR_INFO), error;
 
 	if (!(info & INTR_INFO_DELIVER_CODE_MASK))
 		return 0;
 	error = vmread(VM_EXIT_INTR_ERROR_CODE);
-	if ((info & INTR_INFO_VECTOR_MASK) != PF_VECTOR || !pf_exits(&wish, error))
+	if (!vmx_is_narrow(vcpu) || (info & INTR_INFO_VECTOR_MASK) != PF_VECTOR ||
+	    !pf_exits(&narrow_wish, error))
 		return error;
 	return error | (guest_fault(vcpu, vmread(EXIT_QUALIFICATION),
 				    error & (GVA_WRITE | GVA_USER | GVA_FETCH)) &

@@ -375,8 +375,8 @@ static inline bool vmx_is_narrow(const struct vcpu *vcpu)
 	return unlikely(vmx_caps.narrow) && vcpu->cpuid.maxphyaddr < vmx_caps.maxphyaddr;
 }
 
-/* The page faults that it takes for that. */
-struct pf_wish narrow_wish(const struct vcpu *vcpu);
+/* The page faults that are taken for that. */
+extern const struct pf_wish narrow_wish;
 /* The exception's that exited, as a CPU of the guest's width has it; 0: none.  May sleep. */
 u32 vmx_exception_error(struct vcpu *vcpu);
 int exit_page_fault(struct vcpu *vcpu);
