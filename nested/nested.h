@@ -120,6 +120,7 @@ static inline struct pf_wish l1_pf_wish(const struct vmcs12 *v)
 		.match = v->page_fault_error_code_match,
 	};
 }
+
 bool l1_wants_exception(const struct vmcs12 *v, u8 vector, u32 error);
 /* Does L1's MSR bitmap have this access exit? */
 bool l1_wants_msr(struct vcpu *vcpu, u32 index, bool write);

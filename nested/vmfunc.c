@@ -10,8 +10,6 @@
 #define EPTP_SWITCHING	  0
 #define EPTP_LIST_ENTRIES (PAGE_SIZE / sizeof(u64))
 
-static_assert(VMX_VMFUNC_EPTP_SWITCHING == BIT_ULL(EPTP_SWITCHING));
-
 /* The EPTP at @index of L1's list, if VM entry would take it (SDM 3C 26.5.6.3). */
 static bool find_eptp(struct vcpu *vcpu, u32 index, u64 *eptp)
 {
@@ -32,7 +30,7 @@ int nested_vmfunc(struct vcpu *vcpu)
 	if (function >= VM_FUNCTIONS) /* the CPU does so itself */
 		return exit_undefined(vcpu);
 	if (function == EPTP_SWITCHING &&
-	    (vmcs12_of(vcpu)->vm_function_control & VMX_VMFUNC_EPTP_SWITCHING) &&
+	    (vmcs12_of(vcpu)->vm_function_control & BIT_ULL(EPTP_SWITCHING)) &&
 	    find_eptp(vcpu, vcpu->regs[GPR_RCX], &eptp)) {
 		ret = ept_switch(vcpu, eptp);
 		if (ret)
