@@ -212,7 +212,7 @@ static int inject(struct vcpu_vmx *vmx, u32 control)
 	return 0;
 }
 
-/* Mask and match stay as they are while no page fault exits. */
+/* They seldom change: not at all where neither side wishes a page fault. */
 static void write_pf_codes(struct vmcs *vmcs, const struct pf_wish *wish)
 {
 	if (likely(vmcs->pf_mask == wish->mask && vmcs->pf_match == wish->match))
