@@ -12,6 +12,7 @@
 #include <linux/version.h>
 
 #include <linux/eventfd.h>
+#include <linux/list_lru.h>
 #include <linux/mm.h> /* which 6.1's shrinker.h does not include */
 #include <linux/shrinker.h>
 #include <linux/slab.h>
@@ -56,9 +57,9 @@ off:
  * is registered (0 or -errno), and freed in any case.
  */
 #ifdef HAVE_SHRINKER_ALLOC
-static inline struct shrinker *compat_shrinker_new(const char *name)
+static inline struct shrinker *compat_shrinker_new(unsigned int flags, const char *name)
 {
-	return shrinker_alloc(0, "%s", name);
+	return shrinker_alloc(flags, "%s", name);
 }
 
 static inline int compat_shrinker_register(struct shrinker *shrinker, const char *name)
@@ -72,9 +73,13 @@ static inline void compat_shrinker_free(struct shrinker *shrinker)
 	shrinker_free(shrinker);
 }
 #else
-static inline struct shrinker *compat_shrinker_new(const char *name)
+static inline struct shrinker *compat_shrinker_new(unsigned int flags, const char *name)
 {
-	return kzalloc(sizeof(struct shrinker), GFP_KERNEL);
+	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+
+	if (shrinker)
+		shrinker->flags = flags;
+	return shrinker;
 }
 
 static inline int compat_shrinker_register(struct shrinker *shrinker, const char *name)
@@ -84,9 +89,19 @@ static inline int compat_shrinker_register(struct shrinker *shrinker, const char
 
 static inline void compat_shrinker_free(struct shrinker *shrinker)
 {
-	unregister_shrinker(shrinker); /* nothing, if it was not registered */
+	if (shrinker)
+		unregister_shrinker(shrinker); /* nothing, if it was not registered */
 	kfree(shrinker);
 }
+#endif
+
+/* What finds the object's node and memory cgroup itself has a name of its own from 6.8 on. */
+#ifdef HAVE_LIST_LRU_ADD_OBJ
+#define compat_list_lru_add(lru, item) list_lru_add_obj(lru, item)
+#define compat_list_lru_del(lru, item) list_lru_del_obj(lru, item)
+#else
+#define compat_list_lru_add(lru, item) list_lru_add(lru, item)
+#define compat_list_lru_del(lru, item) list_lru_del(lru, item)
 #endif
 
 /* The thread enters a guest: a quiescent state for RCU.  Interrupts off. */

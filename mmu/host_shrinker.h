@@ -5,22 +5,20 @@
 #ifndef VELLUM_MMU_HOST_SHRINKER_H
 #define VELLUM_MMU_HOST_SHRINKER_H
 
-#include <linux/list.h>
-
 #include "mmu/host.h"
 
 /* A VM's place among those whose tables can be taken. */
-struct shrinkable {
-	struct list_head list;
-	struct host *host;
-};
+struct shrinkable;
 
-/* At load and unload.  0 or -ENOMEM. */
+/* At load and unload.  0 or -errno. */
 int shrinker_init(void);
 void shrinker_exit(void);
 
-/* From the one to the other @host may be shrunk at any time.  May sleep. */
-void shrinker_add(struct shrinkable *shrinkable, struct host *host);
-void shrinker_remove(struct shrinkable *shrinkable);
+/*
+ * From the one to the other @host may be shrunk at any time, by pressure in the
+ * memory cgroup of whoever calls shrinker_add().  NULL without memory.  May sleep.
+ */
+struct shrinkable *shrinker_add(struct host *host);
+void shrinker_remove(struct shrinkable *vm);
 
 #endif

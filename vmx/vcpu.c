@@ -153,11 +153,16 @@ struct vm *vm_create(void)
 	ret = host_init(&vm->host, &vm->mmu, discharge);
 	if (ret)
 		goto free_ept;
+	ret = -ENOMEM;
+	vm->shrinkable = shrinker_add(&vm->host);
+	if (!vm->shrinkable)
+		goto exit_host;
 	vm_clock_create(vm);
-	shrinker_add(&vm->shrinkable, &vm->host);
 	atomic_long_inc(&vellum_vms);
 	return vm;
 
+exit_host:
+	host_exit(&vm->host);
 free_ept:
 	ept_destroy(&vm->mmu);
 free_vm:
@@ -181,7 +186,7 @@ static void vm_free(struct kref *refs)
 	/* Elsewhere the page goes with its mm. */
 	if (vm->identity_hva && current->mm == vm->host.mm)
 		vm_munmap(vm->identity_hva, PAGE_SIZE);
-	shrinker_remove(&vm->shrinkable);
+	shrinker_remove(vm->shrinkable);
 	host_exit(&vm->host);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_destroy(vm->vcpus[i]);

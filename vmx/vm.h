@@ -56,7 +56,7 @@ struct vm_clock {
 struct vm {
 	struct mmu mmu;
 	struct host host; /* slots, SRCU, the owner's mm */
-	struct shrinkable shrinkable;
+	struct shrinkable *shrinkable;
 	struct kref refs; /* the VM's fd, each vCPU's fd */
 
 	struct mutex lock;	 /* vCPU creation, and what is set once: ring_entries, irqchip */

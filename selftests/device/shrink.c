@@ -2,12 +2,15 @@
 /*
  * Page-table memory under pressure: the host takes the tables of VMs that run,
  * are logged and harvested; their count falls, no write is lost, the guest has
- * its memory back. And what they cost is shown where the host shows it.
+ * its memory back. What they cost is shown where the host shows it, and a memory
+ * cgroup under pressure takes those of its own VMs.
  */
 #include <kselftest_harness.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "../../tools/lib/stats.h"
 #include "life.h"
 
 #define DROP_SLAB	"2\n"
@@ -127,39 +130,114 @@ TEST_F(shrink, records_outlive_the_tables)
 		ASSERT_LT(0, bench_page(&life->bench, pages[page])[0]);
 }
 
-/* Many tables: a page each, at addresses far apart. */
+/* Many tables: a page each of @host, at addresses far apart, written by the guest. */
+static bool spread(struct bench *bench, char *host)
+{
+	uint32_t *list = bench_script_list(bench), i;
+
+	for (i = 0; i < TABLES; i++) {
+		const struct mem mem = {
+			.id = 2 + i, .gpa = 0x40000000 + i * (2UL << 20),
+			.host = host + i * PAGE_SIZE, .size = PAGE_SIZE,
+		};
+
+		if (vm_set_mem(&bench->vm, &mem))
+			return false;
+		list[i] = mem.gpa;
+	}
+	BENCH_LOAD(bench, writer);
+	return !bench_start(bench, 0) && bench_script(bench, TABLES) == KVM_EXIT_IO;
+}
+
+/* Once more after @runs, the tables gone in between. */
+static bool spread_again(struct bench *bench, const char *host, uint32_t runs)
+{
+	uint32_t i;
+
+	if (bench_script(bench, TABLES) != KVM_EXIT_IO)
+		return false;
+	for (i = 0; i < TABLES; i++)
+		if (*(const uint32_t *)(host + i * PAGE_SIZE) != runs * TABLES + 1 + i)
+			return false;
+	return true;
+}
+
 TEST_F(shrink, their_memory_comes_back)
 {
 	struct life *life = &self->life;
-	struct mem mem = { .size = PAGE_SIZE };
-	uint32_t *list = bench_script_list(&life->bench), i;
 	long before, full, after;
 	char *host = mem_alloc(TABLES * PAGE_SIZE);
 
 	NOT_KVM();
-	for (i = 0; i < TABLES; i++) {
-		mem.id = 2 + i;
-		mem.gpa = 0x40000000 + i * (2UL << 20);
-		mem.host = host + i * PAGE_SIZE;
-		ASSERT_EQ(0, vm_set_mem(&life->bench.vm, &mem));
-		list[i] = mem.gpa;
-	}
 	before = table_kib();
 	if (before < 0)
 		SKIP(return, "this kernel's /proc/meminfo has no SecPageTables");
-	BENCH_LOAD(&life->bench, writer);
-	ASSERT_EQ(0, bench_start(&life->bench, 0));
-	ASSERT_EQ(KVM_EXIT_IO, bench_script(&life->bench, TABLES));
+	ASSERT_TRUE(spread(&life->bench, host));
 	full = table_kib();
 	EXPECT_LE(before + TABLES * 4, full);
 	ASSERT_EQ(0, drop());
 	after = table_kib();
 	EXPECT_GE(full - TABLES * 4, after);
 	TH_LOG("KiB of tables: %ld, with %d more %ld, shrunk %ld", before, TABLES, full, after);
-	ASSERT_EQ(KVM_EXIT_IO, bench_script(&life->bench, TABLES));
-	for (i = 0; i < TABLES; i++)
-		ASSERT_EQ(TABLES + 1 + i, *(uint32_t *)(host + i * PAGE_SIZE));
+	ASSERT_TRUE(spread_again(&life->bench, host, 1));
 	mem_free(host, TABLES * PAGE_SIZE);
+}
+
+/* Of one VM. */
+static long tables(const struct bench *bench)
+{
+	struct stats stats;
+	uint64_t n;
+	long ret = -1;
+
+	if (stats_open(&stats, bench->vm.fd))
+		return -1;
+	if (!stats_read(&stats, "ept_tables", &n))
+		ret = n;
+	stats_close(&stats);
+	return ret;
+}
+
+/* For more than there is: the kernel tries its hardest, and says -EAGAIN. */
+static int reclaim(void)
+{
+	return life_tell(LIFE_GROUP "/memory.reclaim", "64M");
+}
+
+/* Pressure in a memory cgroup takes the tables of the VM that was made there, and no other's. */
+TEST_F(shrink, by_its_cgroup)
+{
+	const struct bench_config config = { .vcpus = 1 };
+	struct life *life = &self->life;
+	char *host = mem_alloc(2 * TABLES * PAGE_SIZE);
+	struct bench inside;
+	long full, outside;
+	int lap;
+
+	NOT_KVM();
+	if (!life_group_make())
+		SKIP(return, "no cgroup v2 with a memory controller");
+	ASSERT_TRUE(spread(&life->bench, host));
+	ASSERT_EQ(0, life_tell(LIFE_GROUP "/cgroup.procs", "0"));
+	ASSERT_EQ(0, bench_open(&inside, &config));
+	ASSERT_TRUE(spread(&inside, host + TABLES * PAGE_SIZE));
+	for (lap = 0; lap < 2; lap++) {
+		full = tables(&inside);
+		outside = tables(&life->bench);
+		ASSERT_LT(TABLES, full);
+		ASSERT_LT(TABLES, outside);
+		ASSERT_EQ(-EAGAIN, reclaim());
+		EXPECT_GE(full - TABLES, tables(&inside)) TH_LOG("lap %d", lap);
+		EXPECT_EQ(outside, tables(&life->bench));
+		/* The cgroup is asked while there are none: it is asked again when there are. */
+		ASSERT_EQ(0, drop());
+		ASSERT_EQ(-EAGAIN, reclaim());
+		ASSERT_TRUE(spread_again(&inside, host + TABLES * PAGE_SIZE, lap + 1));
+		ASSERT_TRUE(spread_again(&life->bench, host, lap + 1));
+	}
+	bench_close(&inside);
+	life_group_leave();
+	mem_free(host, 2 * TABLES * PAGE_SIZE);
 }
 
 TEST_HARNESS_MAIN
