@@ -157,6 +157,16 @@ bool l1_failed(struct l1 *l1, unsigned int i)
 	return l1_result(l1, i) & 0x41 && l1_result(l1, i) != L1_EXITED;
 }
 
+int l1_entry_error(struct l1 *l1)
+{
+	unsigned int enter = l1_add(l1, L1_ENTER, 0, 0), error = l1_read(l1, F_ERROR);
+
+	/* ZF alone of the arithmetic flags. */
+	if (l1_run(l1) || (l1_result(l1, enter) & 0x8d5) != 0x40)
+		return -1;
+	return l1_value(l1, error);
+}
+
 uint64_t *l1_reg(struct l1 *l1, unsigned int offset)
 {
 	return (uint64_t *)((char *)bench_low(&l1->bench, MBOX_GPA) + offset);
@@ -243,17 +253,25 @@ static uint64_t ept_pointer(void)
 	return L1_EPT_GPA | 6 | 3 << 3;	/* write-back, four levels */
 }
 
+uint64_t *l1_ept(uint64_t *tables, uint64_t gpa, uint64_t seen)
+{
+	uint64_t *pml4 = tables, *pdpt = pml4 + 512, *pd = pdpt + 512;
+	unsigned int i;
+
+	memset(tables, 0, 3 * PAGE_SIZE);
+	pml4[0] = (gpa + PAGE_SIZE) | EPT_RWX | (seen & EPT_A);
+	pdpt[0] = (gpa + 2 * PAGE_SIZE) | EPT_RWX | (seen & EPT_A);
+	for (i = 0; i < 512; i++)
+		pd[i] = (uint64_t)i << 21 | EPT_RWX | EPT_MT_WB | EPT_PS | seen;
+	return pd;
+}
+
 static void ept_tables(struct l1 *l1)
 {
-	uint64_t *pml4 = bench_low(&l1->bench, L1_EPT_GPA), *pdpt = pml4 + 512, *pd = pdpt + 512;
+	uint64_t *pd = l1_ept(bench_low(&l1->bench, L1_EPT_GPA), L1_EPT_GPA, 0);
 	uint64_t *pt = pd + 512;
 	unsigned int i;
 
-	memset(pml4, 0, 3 * PAGE_SIZE);
-	pml4[0] = (L1_EPT_GPA + PAGE_SIZE) | EPT_RWX;
-	pdpt[0] = (L1_EPT_GPA + 2 * PAGE_SIZE) | EPT_RWX;
-	for (i = 0; i < 512; i++)
-		pd[i] = (uint64_t)i << 21 | EPT_RWX | EPT_MT_WB | EPT_PS;
 	for (i = 0; i < L1_EPT_PAGES / 512; i++)
 		pd[(DATA_GPA >> 21) + i] = L1_EPT_PTE(512 * i) | EPT_RWX;
 	for (i = 0; i < L1_EPT_PAGES; i++)

@@ -52,6 +52,8 @@ int l1_go_on(struct l1 *l1);
 uint64_t l1_value(struct l1 *l1, unsigned int command);
 uint64_t l1_result(struct l1 *l1, unsigned int command);
 bool l1_failed(struct l1 *l1, unsigned int command);	/* VMfail of either kind */
+/* One entry, and the script is run: the number of VMfailValid's error, or -1 if it did not. */
+int l1_entry_error(struct l1 *l1);
 
 /* L2's registers at the next entry, and as they were at the last exit. */
 uint64_t *l1_reg(struct l1 *l1, unsigned int offset);
@@ -70,6 +72,11 @@ uint32_t l1_controls(const struct l1 *l1, enum l1_word word, uint32_t want);
  * slot, which has 4K pages that l1_remap() can lead elsewhere.
  */
 void l1_use_ept(struct l1 *l1);
+/*
+ * An EPT of three pages at @tables, which L1 has at @gpa: the identity of the first GiB
+ * by 2M pages. @seen: EPT_A and EPT_D, for its entries to have. Returns the page directory.
+ */
+uint64_t *l1_ept(uint64_t *tables, uint64_t gpa, uint64_t seen);
 /* L1 maps page @from of the data slot, as L2 sees it, to its own page @to, and says so. */
 void l1_remap(struct l1 *l1, unsigned int from, unsigned int to);
 
@@ -77,6 +84,8 @@ void l1_remap(struct l1 *l1, unsigned int from, unsigned int to);
 #define EPT_RWX			7ULL
 #define EPT_MT_WB		(6ULL << 3)
 #define EPT_PS			(1ULL << 7)
+#define EPT_A			(1ULL << 8)
+#define EPT_D			(1ULL << 9)
 
 /* VMCS fields (SDM 3D B), and exit reasons (C). */
 #define F_VPID			0x0000

@@ -53,14 +53,10 @@ FIXTURE_TEARDOWN(nested_dirty)
 /* An identity map; the data slot's pages have entries of their own. */
 static void ept_tables(struct l1 *l1)
 {
-	uint64_t *pml4 = bench_low(&l1->bench, L1_EPT_GPA), *pdpt = pml4 + 512, *pd = pdpt + 512;
+	uint64_t *pd = l1_ept(bench_low(&l1->bench, L1_EPT_GPA), L1_EPT_GPA, 0);
 	uint64_t *pt = pd + 512, *descriptor = bench_low(&l1->bench, DESCRIPTOR_GPA);
 	unsigned int i;
 
-	memset(pml4, 0, 4 * PAGE_SIZE);
-	pml4[0] = (L1_EPT_GPA + PAGE_SIZE) | EPT_RWX;
-	pdpt[0] = (L1_EPT_GPA + 2 * PAGE_SIZE) | EPT_RWX;
-	pd[0] = EPT_RWX | EPT_MT_WB | EPT_PS;
 	pd[DATA_GPA >> 21] = (L1_EPT_GPA + 3 * PAGE_SIZE) | EPT_RWX;
 	for (i = 0; i < 512; i++)
 		pt[i] = (DATA_GPA + i * PAGE_SIZE) | EPT_RWX | EPT_MT_WB;

@@ -74,26 +74,19 @@ static void nothing(int signal)
 	(void)signal;
 }
 
-#define EPT_TABLE	7ULL				/* readable, writable, executable */
-#define EPT_LARGE	(EPT_TABLE | 6 << 3 | 1 << 7)	/* write-back */
-
 /*
  * An EPT that maps everything to itself, with A/D bits; behind it the page of PML's log, and
  * the EPTP list, with the same EPT.
  */
 static void use_ept(struct l1 *l1)
 {
-	uint64_t *pml4 = bench_low(&l1->bench, L1_EPT_GPA), *pdpt = pml4 + 512, *pd = pdpt + 512;
+	uint64_t *tables = bench_low(&l1->bench, L1_EPT_GPA);
 	uint64_t eptp = L1_EPT_GPA | 3 << 3 | 6 | (l1->ept_ad ? 1 << 6 : 0);
 	uint32_t wish = (C_PROC2_EPT | C_PROC2_PML | C_PROC2_VMFUNC) & l1->may[L1_PROC2];
-	unsigned int i;
 
-	memset(pml4, 0, 5 * PAGE_SIZE);
-	pml4[4 * 512] = eptp;
-	pml4[0] = (L1_EPT_GPA + PAGE_SIZE) | EPT_TABLE;
-	pdpt[0] = (L1_EPT_GPA + 2 * PAGE_SIZE) | EPT_TABLE;
-	for (i = 0; i < 512; i++)
-		pd[i] = (uint64_t)i << 21 | EPT_LARGE;
+	l1_ept(tables, L1_EPT_GPA, 0);
+	memset(tables + 3 * 512, 0, 2 * PAGE_SIZE);
+	tables[4 * 512] = eptp;
 	l1_write(l1, F_PROC, l1_controls(l1, L1_PROC, C_PROC_HLT | C_PROC_SECONDARY));
 	l1_write(l1, F_PROC2, l1_controls(l1, L1_PROC2, wish));
 	l1_write(l1, F_EPTP, eptp);
