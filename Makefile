@@ -19,7 +19,7 @@ help:
 	@echo '                testbed/suite --list names them'
 	@echo '  make test-debug  some of it under a kernel with KASAN, lockdep and the like, which is'
 	@echo '                built first (ten minutes and more)'
-	@echo '  make test-long  the whole list of the kernel'"'"'s own selftests on other CPU models (half an hour)'
+	@echo '  make test-long  the whole list of the kernel'"'"'s own selftests on other CPU models (three quarters of an hour)'
 	@echo '  make soak     writing guests, every harvester and a host short of memory, all at once,'
 	@echo '                for about MINUTES=2; SEED=N'
 	@echo '  make check    the static checks alone; make format does what one of them wants'

@@ -18,7 +18,8 @@ and one of
               there is; lines for other cpus and mem than the job's are passed
               over, and if its matrix has a model all that are not marked for such;
               "directory" is a command that prints where the programs are, and
-              "may_skip" names programs that may skip themselves on this machine
+              "may_skip" names programs that may skip themselves on this machine,
+              "fails_on = VALUE TEST REASON" one known to fail where the matrix has VALUE
     script    a script for the guest's shell
   args      arguments for each program
   limit     guest seconds for each program (40)
@@ -32,7 +33,7 @@ import shlex
 import subprocess
 
 KEYS = {'about', 'matrix', 'build', 'kind', 'seconds', 'timeout', 'host', 'machine', 'programs',
-        'list', 'directory', 'may_skip', 'script', 'args', 'limit', 'add'}
+        'list', 'directory', 'may_skip', 'fails_on', 'script', 'args', 'limit', 'add'}
 KINDS = ('tap', 'kselftest', 'status')
 
 
@@ -131,7 +132,13 @@ class Job:
         if not wanted:
             return None
         return Program('_'.join([label] + words[3:]), path, test, words[3:],
-                       must_run=test not in self.words('may_skip'))
+                       must_run=test not in self.words('may_skip'), fail=self._known(test))
+
+    def _known(self, test):
+        """Why it is known that this test fails on this machine; or ''."""
+        known = self.words('fails_on')
+        here = known and known[0] in self.values.values() and known[1] == test
+        return ' '.join(known[2:]) if here else ''
 
 
 def programs_below(directory):
