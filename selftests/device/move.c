@@ -5,8 +5,6 @@
  */
 #include <kselftest_harness.h>
 #include <errno.h>
-#include <signal.h>
-#include <sys/time.h>
 
 #include "vm.h"
 
@@ -39,11 +37,6 @@ struct state {
 
 static struct state saved, again;
 static const struct bench_config config = { .vcpus = 1, .irqchip = true };
-
-static void on_signal(int signal)
-{
-	(void)signal;
-}
 
 /* All MSRs that are in the list, so that nothing has to be known of them. */
 static bool save(struct bench *bench, struct state *state)
@@ -100,8 +93,6 @@ static int restore(struct bench *bench, struct state *state)
 /* Every few thousand instructions the guest finds itself in another VM. */
 TEST(whole_state)
 {
-	struct itimerval timer = { .it_value.tv_usec = 2000, .it_interval.tv_usec = 2000 };
-	struct sigaction action = { .sa_handler = on_signal };
 	struct bench a, b;
 	int exit, moves = 0;
 
@@ -109,8 +100,7 @@ TEST(whole_state)
 	BENCH_LOAD(&a, move);
 	ASSERT_EQ(0, bench_start_mode(&a, 0, CPU_LONG));
 	MBOX(&a, 0, MASK) = ROUNDS;
-	sigaction(SIGALRM, &action, NULL);
-	while ((setitimer(ITIMER_REAL, &timer, NULL), exit = bench_run(&a, 0)) == -EINTR) {
+	while ((exit = bench_run_alarmed(&a, 0, 2000)) == -EINTR) {
 		ASSERT_TRUE(save(&a, &saved));
 		ASSERT_EQ(0, bench_open(&b, &config));
 		memcpy(b.low.host, a.low.host, LOW_BYTES);
@@ -128,8 +118,6 @@ TEST(whole_state)
 		a = b;
 		moves++;
 	}
-	timer = (struct itimerval){ };
-	setitimer(ITIMER_REAL, &timer, NULL);
 	EXPECT_EQ(KVM_EXIT_IO, exit);
 	EXPECT_EQ(ROUNDS, MBOX(&a, 0, COUNT));
 	EXPECT_EQ(1, MBOX(&a, 0, VALUE));

@@ -87,6 +87,17 @@ union nested_state {
 	char room[sizeof(struct kvm_nested_state) + 2 * 4096];
 };
 
+/* The alarm may come before L1 has entered it. */
+static bool in_l2(struct l1 *l1)
+{
+	static union nested_state nested;
+
+	memset(&nested, 0, sizeof(nested));
+	nested.head.size = sizeof(nested);
+	return !kvm_ioctl(l1->bench.vcpu[0].fd, KVM_GET_NESTED_STATE, &nested) &&
+	       nested.head.flags & KVM_STATE_NESTED_GUEST_MODE;
+}
+
 /* The vCPU of @from is in L2; @to has the same memory, and takes all state. */
 static void move_vcpu(struct __test_metadata *_metadata, struct bench *from, struct bench *to,
 		      bool nested_first)
@@ -152,7 +163,7 @@ TEST_F(nested_move, l2_goes_on_where_it_was)
 	l1->commands = 0;
 	stayed = *l1;
 	while ((ret = bench_run_alarmed(&l1->bench, 0, ALARM_US)) == -EINTR) {
-		if (self->moves == MOVES)
+		if (self->moves == MOVES || !in_l2(l1))
 			continue;
 		move(_metadata, l1, variant->nested_first, self->moves ? NULL : &stayed.bench);
 		self->moves++;
