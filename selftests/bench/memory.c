@@ -109,8 +109,8 @@ static void aged(void)
 
 	bench_row = AGED;
 	check(life_group_make() ? 0 : -ENODEV);
-	check(life_tell(LIFE_GROUP "/cgroup.procs", "0"));
 	check(bench_open(&bench, &config));
+	check(life_group_enter_with(bench.data.host, bench.data.size));
 	BENCH_LOAD(&bench, bench_write);
 	check(bench_start(&bench, 0));
 	pin = life_pin(bench.data.host, bench.data.size);

@@ -49,13 +49,12 @@ FIXTURE_SETUP(access)
 				       .data_pages = PAGES };
 	unsigned int i;
 
-	/* What is charged to the group comes from here on. */
 	ASSERT_TRUE(life_group_make());
-	ASSERT_EQ(0, life_tell(LIFE_GROUP "/cgroup.procs", "0"));
 	self->host = mem_alloc(BYTES);
 	ASSERT_NE(NULL, self->host);
 	config.data_host = self->host;
 	ASSERT_EQ(0, bench_open(&self->bench, &config));
+	ASSERT_EQ(0, life_group_enter_with(self->host, BYTES));
 	ASSERT_EQ(0, stats_open(&self->stats, self->bench.vcpu[0].fd));
 	BENCH_LOAD(&self->bench, writer);
 	ASSERT_EQ(0, bench_start(&self->bench, 0));

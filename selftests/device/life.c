@@ -366,6 +366,16 @@ bool life_group_make(void)
 	       !life_tell(LIFE_GROUP "/memory.max", "max");
 }
 
+int life_group_enter_with(void *host, size_t bytes)
+{
+	int ret = madvise(host, bytes, MADV_DONTNEED) ? -errno : 0;
+
+	ret = ret ?: life_tell(LIFE_GROUP "/cgroup.procs", "0");
+	if (!ret)
+		memset(host, 0, bytes);
+	return ret;
+}
+
 void life_group_leave(void)
 {
 	life_tell(CGROUP "/cgroup.procs", "0");

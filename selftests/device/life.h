@@ -103,6 +103,11 @@ int life_pin(void *host, size_t bytes);
 /* A memory cgroup for the test to enter (cgroup.procs); false: this kernel has none. */
 #define LIFE_GROUP	"/tmp/cgroup/guest"
 bool life_group_make(void);
+/*
+ * The process enters it with this memory, whose content is lost. A VM that was made
+ * before is none of the group's: reclaim there ages its pages and leaves its tables.
+ */
+int life_group_enter_with(void *host, size_t bytes);
 void life_group_leave(void);
 
 #endif
