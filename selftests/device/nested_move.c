@@ -87,15 +87,19 @@ union nested_state {
 	char room[sizeof(struct kvm_nested_state) + 2 * 4096];
 };
 
+static int get_nested(const struct bench *bench, union nested_state *nested)
+{
+	memset(nested, 0, sizeof(*nested));
+	nested->head.size = sizeof(*nested);
+	return kvm_ioctl(bench->vcpu[0].fd, KVM_GET_NESTED_STATE, nested);
+}
+
 /* The alarm may come before L1 has entered it. */
-static bool in_l2(struct l1 *l1)
+static bool in_l2(const struct bench *bench)
 {
 	static union nested_state nested;
 
-	memset(&nested, 0, sizeof(nested));
-	nested.head.size = sizeof(nested);
-	return !kvm_ioctl(l1->bench.vcpu[0].fd, KVM_GET_NESTED_STATE, &nested) &&
-	       nested.head.flags & KVM_STATE_NESTED_GUEST_MODE;
+	return !get_nested(bench, &nested) && nested.head.flags & KVM_STATE_NESTED_GUEST_MODE;
 }
 
 /* The vCPU of @from is in L2; @to has the same memory, and takes all state. */
@@ -106,10 +110,8 @@ static void move_vcpu(struct __test_metadata *_metadata, struct bench *from, str
 	static struct cpu_state state;
 	int refused;
 
-	memset(&nested, 0, sizeof(nested));
-	nested.head.size = sizeof(nested);
 	ASSERT_EQ(0, cpu_save(&from->vm, &from->vcpu[0], &state));
-	ASSERT_EQ(0, kvm_ioctl(from->vcpu[0].fd, KVM_GET_NESTED_STATE, &nested));
+	ASSERT_EQ(0, get_nested(from, &nested));
 	ASSERT_TRUE(nested.head.flags & KVM_STATE_NESTED_GUEST_MODE);
 	/* KVM 6.1 refuses one of the MSRs that it lists itself. */
 	refused = cpu_restore(&to->vcpu[0], &state);
@@ -163,7 +165,7 @@ TEST_F(nested_move, l2_goes_on_where_it_was)
 	l1->commands = 0;
 	stayed = *l1;
 	while ((ret = bench_run_alarmed(&l1->bench, 0, ALARM_US)) == -EINTR) {
-		if (self->moves == MOVES || !in_l2(l1))
+		if (self->moves == MOVES || !in_l2(&l1->bench))
 			continue;
 		move(_metadata, l1, variant->nested_first, self->moves ? NULL : &stayed.bench);
 		self->moves++;
