@@ -136,9 +136,8 @@ class Job:
 
     def _known(self, test):
         """Why it is known that this test fails on this machine; or ''."""
-        known = self.words('fails_on')
-        here = known and known[0] in self.values.values() and known[1] == test
-        return ' '.join(known[2:]) if here else ''
+        value, known, reason = (self.text('fails_on').split(None, 2) + [''] * 3)[:3]
+        return reason if known == test and value in self.values.values() else ''
 
 
 def programs_below(directory):
