@@ -55,6 +55,7 @@ typedef u64 hpa_t;
 #define PAGE_MASK		      (~(PAGE_SIZE - 1))
 #define PAGE_ALIGNED(x)		      (((unsigned long)(x) & ~PAGE_MASK) == 0)
 #define ARRAY_SIZE(a)		      (sizeof(a) / sizeof((a)[0]))
+#define sizeof_field(type, member)     sizeof(((type *)0)->member)
 #define DIV_ROUND_UP(n, d)	      (((n) + (d)-1) / (d))
 #define DIV_ROUND_UP_ULL(n, d)	      DIV_ROUND_UP((unsigned long long)(n), d)
 #define ALIGN(x, a)		      (((x) + (typeof(x))(a)-1) & ~((typeof(x))(a)-1))
