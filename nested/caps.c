@@ -36,6 +36,13 @@
 	(VM_ENTRY_LOAD_DEBUG_CONTROLS | VM_ENTRY_IA32E_MODE | VM_ENTRY_LOAD_IA32_PAT | \
 	 VM_ENTRY_LOAD_IA32_EFER)
 
+/* Those of them that need a field, or tables, that an enlightened VMCS does not have. */
+#define EVMCS_LACKS_PINBASED PIN_BASED_VMX_PREEMPTION_TIMER
+#define EVMCS_LACKS_PROCBASED2 \
+	(SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES | SECONDARY_EXEC_ENABLE_PML | \
+	 SECONDARY_EXEC_ENABLE_VMFUNC | SECONDARY_EXEC_SHADOW_VMCS | SECONDARY_EXEC_TSC_SCALING)
+#define EVMCS_LACKS_EXIT VM_EXIT_SAVE_VMX_PREEMPTION_TIMER
+
 /* The default1 controls that the true MSRs let be 0 (SDM 3D A.3.2, A.4, A.5). */
 #define PROCBASED_FREE (CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING)
 #define EXIT_FREE      VM_EXIT_SAVE_DEBUG_CONTROLS
@@ -131,6 +138,20 @@ struct nested_caps nested_caps_offer(const struct nested_caps *host,
 		.ept_vpid = offer_ept_vpid(host, means),
 		.vmfunc = offer_vmfunc(offer_procbased2(host, means)),
 	};
+}
+
+/* A capability MSR of controls without these: they cannot be 1. */
+static u64 without(u64 cap, u32 controls)
+{
+	return cap & ~((u64)controls << 32);
+}
+
+void nested_caps_enlighten(struct nested_caps *caps)
+{
+	caps->pinbased = without(caps->pinbased, EVMCS_LACKS_PINBASED);
+	caps->procbased2 = without(caps->procbased2, EVMCS_LACKS_PROCBASED2);
+	caps->exit = without(caps->exit, EVMCS_LACKS_EXIT);
+	caps->vmfunc = 0;
 }
 
 /* The controls without "true": the default1 ones must all be 1 (SDM 3D A.2). */

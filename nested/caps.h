@@ -37,6 +37,9 @@ struct nested_means {
 struct nested_caps nested_caps_offer(const struct nested_caps *host,
 				     const struct nested_means *means);
 
+/* Takes away what an enlightened VMCS (version 1) has no fields for. */
+void nested_caps_enlighten(struct nested_caps *caps);
+
 /* 0, or -ENOENT: @index is no VMX capability MSR. */
 int nested_caps_get(const struct nested_caps *caps, u32 index, u64 *value);
 

@@ -79,16 +79,31 @@ static u64 msr_bitmap_word(struct vcpu *vcpu, unsigned int word)
 /* What exits by L0's wish or L1's.  The owner's MSR filter may change L0's at any time. */
 static void write_msr_bitmap02(struct vcpu *vcpu)
 {
-	u64 *bitmap = (u64 *)nested_of(vcpu)->msr_bitmap;
+	struct nested *n = nested_of(vcpu);
+	u64 *bitmap = (u64 *)n->msr_bitmap;
 	const u64 *l0 = (const u64 *)vcpu->vm->msr_bitmap;
 	unsigned int i;
 
 	for (i = 0; i < VM_NO_EXIT_WORDS; i++) {
 		unsigned int word = vm_no_exit_words[i];
 
-		bitmap[word] = READ_ONCE(l0[word]) | msr_bitmap_word(vcpu, word);
+		n->bitmap_l0[i] = READ_ONCE(l0[word]);
+		bitmap[word] = n->bitmap_l0[i] | msr_bitmap_word(vcpu, word);
 	}
 	vmwrite(MSR_BITMAP, __pa(bitmap));
+}
+
+/* It was made of L0's as that is now. */
+static bool msr_bitmap02_is_current(const struct vcpu *vcpu)
+{
+	const struct nested *n = nested_of(vcpu);
+	const u64 *l0 = (const u64 *)vcpu->vm->msr_bitmap;
+	unsigned int i;
+
+	for (i = 0; i < VM_NO_EXIT_WORDS; i++)
+		if (n->bitmap_l0[i] != READ_ONCE(l0[vm_no_exit_words[i]]))
+			return false;
+	return true;
 }
 
 /* What an entry does to EFER (SDM 3C 27.3.2.1). */
@@ -221,7 +236,8 @@ static int enter(struct vcpu *vcpu)
 	enter_l2(vcpu);
 	if (n->has_apic_page)
 		vmwrite(APIC_ACCESS_ADDR, n->apic_page.hfn << PAGE_SHIFT);
-	write_msr_bitmap02(vcpu);
+	if (!evmcs_keeps_bitmap(vcpu) || !msr_bitmap02_is_current(vcpu))
+		write_msr_bitmap02(vcpu);
 	if (load_pdptes02(vcpu)) {
 		fail_entry(vcpu, EXIT_REASON_INVALID_STATE, ENTRY_FAIL_PDPTE);
 		return ENTER_AGAIN;
@@ -232,6 +248,7 @@ static int enter(struct vcpu *vcpu)
 		return ENTER_AGAIN;
 	}
 	v->launch_state = VMCS12_LAUNCHED;
+	n->evmcs_known = true;
 	if (v->guest_activity_state == GUEST_ACTIVITY_HLT)
 		halt_set_state(vcpu, KVM_MP_STATE_HALTED);
 	take_injection(vcpu);
@@ -279,7 +296,13 @@ int nested_run(struct vcpu *vcpu, bool launch)
 	u64 qualification;
 	u32 error;
 
-	if (n->current_ptr == NO_ADDRESS || (n->vmcs12->revision & VMCS12_SHADOW))
+	if (nested_is_enlightened(n)) {
+		int bad = evmcs_load(vcpu, launch);
+
+		if (bad)
+			return bad == -EFAULT ? exit_undefined(vcpu) : vmx_fail_invalid(vcpu);
+	}
+	if (!nested_has_vmcs(n) || (n->vmcs12->revision & VMCS12_SHADOW))
 		return vmx_fail_invalid(vcpu);
 	error = check_launch(n->vmcs12, launch);
 	error = error ?: nested_check(vcpu, &qualification);

@@ -27,6 +27,23 @@ static const struct row rows[] = {
 #include "nested/evmcs_fields.h"
 };
 
+#define RUN(first, last) \
+	{ \
+		offsetof(struct hv_enlightened_vmcs, first), \
+			offsetofend(struct hv_enlightened_vmcs, last) - \
+				offsetof(struct hv_enlightened_vmcs, first) \
+	}
+
+const struct evmcs_run evmcs_runs[EVMCS_RUNS] = {
+	RUN(guest_es_selector, guest_idtr_base),
+	RUN(guest_ia32_pat, guest_sysenter_cs),
+	RUN(guest_cr0, guest_dr7),
+	RUN(guest_physical_address, exit_qualification),
+	RUN(guest_linear_address, guest_interruptibility_info),
+	RUN(vm_entry_controls, vm_entry_instruction_len),
+	RUN(guest_rip, guest_rip),
+};
+
 /* Those that are in several groups are clean where all of these are. */
 static bool is_clean(const struct row *row, u32 clean)
 {

@@ -15,9 +15,6 @@
 
 #define EVMCS_VERSION 1
 
-/* Lowest and highest version, as CPUID and KVM_ENABLE_CAP tell them. */
-#define EVMCS_VERSIONS (EVMCS_VERSION << 8 | EVMCS_VERSION)
-
 /*
  * What an entry reads: fields whose group is not among @clean, HV_VMX_ENLIGHTENED_CLEAN_FIELD_*.
  * All others of @v stay as they are.
@@ -26,5 +23,13 @@ void evmcs_to_vmcs12(struct vmcs12 *v, const struct hv_enlightened_vmcs *e, u32 
 
 /* What an exit, or a failed entry, leaves there.  Nothing else of @e is changed. */
 void evmcs_from_vmcs12(struct hv_enlightened_vmcs *e, const struct vmcs12 *v);
+
+/* The bytes that this changes, as they lie together. */
+struct evmcs_run {
+	u16 from, bytes;
+};
+
+#define EVMCS_RUNS 7
+extern const struct evmcs_run evmcs_runs[EVMCS_RUNS];
 
 #endif

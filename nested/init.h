@@ -21,6 +21,15 @@ void nested_get_state(struct vcpu *vcpu, struct kvm_nested_state *state, void *v
  */
 int nested_set_state(struct vcpu *vcpu, const struct kvm_nested_state *state, const void *vmcs12);
 
+/*
+ * KVM_CAP_HYPERV_ENLIGHTENED_VMCS of a vCPU, its mutex held: 0 or -ENOMEM.  Its guest may
+ * use enlightened VMCSs from now on, and loses the controls that these lack.
+ */
+int nested_enlighten(struct vcpu *vcpu);
+bool nested_may_enlighten(const struct vcpu *vcpu);
+/* Lowest and highest version of them, in bits 7:0 and 15:8. */
+#define NESTED_EVMCS_VERSIONS 0x101
+
 /* The capability MSRs, of KVM_GET_MSR_INDEX_LIST and KVM_GET_MSR_FEATURE_INDEX_LIST. */
 extern const u32 nested_msr_list[];
 extern const unsigned int nested_msr_count;

@@ -35,9 +35,15 @@ int vmx_fail_invalid(struct vcpu *vcpu)
 
 int vmx_fail(struct vcpu *vcpu, u32 error)
 {
-	if (nested_of(vcpu)->current_ptr == NO_ADDRESS)
+	struct nested *n = nested_of(vcpu);
+
+	if (n->evmcs_ptr != NO_ADDRESS)
+		evmcs_find(vcpu);
+	if (!nested_has_vmcs(n))
 		return vmx_fail_invalid(vcpu);
-	vmcs12_of(vcpu)->vm_instruction_error = error;
+	n->vmcs12->vm_instruction_error = error;
+	if (n->evmcs_ptr != NO_ADDRESS)
+		evmcs_put_error(vcpu);
 	return finish(vcpu, X86_EFLAGS_ZF);
 }
 
@@ -45,6 +51,8 @@ void vmcs12_flush(struct vcpu *vcpu)
 {
 	struct nested *n = nested_of(vcpu);
 
+	/* What an exit left is in the enlightened one's page already. */
+	n->evmcs_ptr = NO_ADDRESS;
 	if (n->current_ptr == NO_ADDRESS)
 		return;
 	/* Where there is no memory any more, nothing is kept. */
@@ -213,9 +221,14 @@ static int insn_vmclear(struct vcpu *vcpu)
 		return vmx_fail(vcpu, VMXERR_VMCLEAR_INVALID_ADDRESS);
 	if (pa == n->vmxon_ptr)
 		return vmx_fail(vcpu, VMXERR_VMCLEAR_VMXON_POINTER);
-	if (pa == n->current_ptr)
+	if (n->evmcs_ptr != NO_ADDRESS)
+		evmcs_find(vcpu);
+	if (pa == n->current_ptr || pa == n->evmcs_ptr)
 		vmcs12_flush(vcpu);
-	guest_write(vcpu, pa + offsetof(struct vmcs12, launch_state), &clear, sizeof(clear));
+	/* An enlightened one has no such field. */
+	if (!evmcs_is_in_use(vcpu))
+		guest_write(vcpu, pa + offsetof(struct vmcs12, launch_state), &clear,
+			    sizeof(clear));
 	return vmx_succeed(vcpu);
 }
 
@@ -242,6 +255,8 @@ static int insn_vmptrld(struct vcpu *vcpu)
 		return vmx_fail(vcpu, VMXERR_VMPTRLD_INVALID_ADDRESS);
 	if (pa == n->vmxon_ptr)
 		return vmx_fail(vcpu, VMXERR_VMPTRLD_VMXON_POINTER);
+	if (n->evmcs_ptr != NO_ADDRESS)
+		return vmx_fail_invalid(vcpu);
 	if (pa == n->current_ptr)
 		return vmx_succeed(vcpu);
 	if (!read_vmcs12(vcpu, pa, &header))

@@ -221,6 +221,12 @@ static void put_exit(struct vmcs12 *v, const struct l2_exit *exit)
 	v->vm_entry_intr_info_field &= ~(u32)INTR_INFO_VALID_MASK;
 }
 
+static void publish(struct vcpu *vcpu)
+{
+	if (unlikely(nested_of(vcpu)->evmcs_ptr != NO_ADDRESS))
+		evmcs_publish(vcpu);
+}
+
 void leave_l2(struct vcpu *vcpu, const struct l2_exit *exit)
 {
 	struct vmcs12 *v = vmcs12_of(vcpu);
@@ -234,6 +240,7 @@ void leave_l2(struct vcpu *vcpu, const struct l2_exit *exit)
 	switch_to_l1(vcpu, is_nmi(exit));
 	if (stored)
 		vmx_abort(vcpu, ABORT_STORE_MSRS);
+	publish(vcpu);
 }
 
 void abandon_l2(struct vcpu *vcpu)
@@ -252,4 +259,5 @@ void fail_entry(struct vcpu *vcpu, u32 reason, u64 qualification)
 	/* Userspace may have been at vmcs02's fields, and nothing is read back. */
 	nested_of(vcpu)->known_valid = false;
 	switch_to_l1(vcpu, false);
+	publish(vcpu);
 }

@@ -48,6 +48,7 @@ int store_msr_list(struct vcpu *vcpu, gpa_t list, u32 count)
 		if (i >= list_max(vcpu) || guest_read(vcpu, gpa, &entry, at) ||
 		    !check_may_store_msr(entry.index) ||
 		    vm_filters_msr(vcpu->vm, entry.index, KVM_MSR_FILTER_READ) ||
+		    guest_check_read_msr(vcpu, entry.index) ||
 		    vmx_get_msr(vcpu, entry.index, &value) ||
 		    guest_write(vcpu, gpa + at, &value, sizeof(value)))
 			return -EINVAL;

@@ -45,8 +45,13 @@ int nested_get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 
 int nested_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 {
-	return host ? nested_caps_set(&nested_of(vcpu)->caps, &nested_offer, index, value) :
-		      -EINVAL;
+	struct nested *n = nested_of(vcpu);
+	int ret = host ? nested_caps_set(&n->caps, &nested_offer, index, value) : -EINVAL;
+
+	/* A saved list may be of a vCPU that had more. */
+	if (nested_is_enlightened(n))
+		nested_caps_enlighten(&n->caps);
+	return ret;
 }
 
 int nested_msr_feature(u32 index, u64 *value)

@@ -15,10 +15,13 @@
 #include "mmu/host.h"
 #include "mmu/shadow.h"
 #include "nested/caps.h"
+#include "nested/evmcs.h"
 #include "nested/vmcs12.h"
 #include "vmx/vmx.h"
 
 #define NO_ADDRESS (~0ull)
+/* Moved here: the VP assist page tells which it is, when there is memory to ask. */
+#define EVMCS_UNKNOWN (NO_ADDRESS - 1)
 
 /* The rate of the preemption timer that L1 has: one tick in 2^5 of its TSC, as KVM's. */
 #define TIMER_RATE 5
@@ -46,10 +49,14 @@ struct nested {
 	struct nested_caps caps; /* what L1 finds in the capability MSRs */
 	gpa_t vmxon_ptr;	 /* or NO_ADDRESS */
 	gpa_t current_ptr;	 /* the current VMCS, or NO_ADDRESS */
+	/* The enlightened one in its place, EVMCS_UNKNOWN, or NO_ADDRESS; never beside it. */
+	gpa_t evmcs_ptr;
 	/* Its copy: a page; NULL until the first VMXON. */
 	struct vmcs12 *vmcs12;
 	struct vmcs12 *shadow12;   /* the copy of what its link pointer names, while L2 runs */
 	unsigned long *msr_bitmap; /* of vmcs02: a page */
+	/* What of L0's went into it. */
+	u64 bitmap_l0[VM_NO_EXIT_WORDS];
 	struct shadow_vcpu shadow; /* of the EPT that L1 gives L2 */
 
 	/* What vmcs02 holds of the direct fields; valid once L2 was entered. */
@@ -62,6 +69,11 @@ struct nested {
 	bool pages_due; /* what is read from L1's memory is to be read before the entry */
 	/* Why an access that L0 was to make for L2 was not made: L1 has this exit; or reason 0. */
 	struct l2_exit refused;
+
+	/* What the page was at the last entry; NULL until KVM_CAP_HYPERV_ENLIGHTENED_VMCS. */
+	struct hv_enlightened_vmcs *evmcs;
+	u32 evmcs_clean;  /* fields that this entry did not read */
+	bool evmcs_known; /* vmcs12 and msr_bitmap are of this page: clean fields count */
 
 	bool run_pending; /* VMLAUNCH or VMRESUME is done, and the CPU has yet to enter L2 */
 	u16 last_vpid;	  /* L1's VPID that vmcs02's translations are of */
@@ -176,6 +188,21 @@ void shadow_vmcs_flush(struct vcpu *vcpu);
 bool l1_shadows_vmcs(const struct vmcs12 *v);
 bool l1_wants_field(struct vcpu *vcpu, u64 field, bool write);
 
+/*
+ * enlighten.c: the enlightened VMCS that L1's VP assist page names.  On an entry: 0, and if
+ * there is one it is in vmcs12; -EFAULT: it names no page; -EINVAL: of another revision.
+ */
+int evmcs_load(struct vcpu *vcpu, bool launch);
+/* While n->evmcs_ptr is not NO_ADDRESS: vmcs12 into the page; the error number alone. */
+void evmcs_publish(struct vcpu *vcpu);
+void evmcs_put_error(struct vcpu *vcpu);
+/* After a move: which page it is; n->evmcs_ptr is NO_ADDRESS if none is named any more. */
+void evmcs_find(struct vcpu *vcpu);
+/* L1's entries take it, and not the current VMCS. */
+bool evmcs_is_in_use(struct vcpu *vcpu);
+/* In an entry: L1 says that its MSR bitmap is what it was at the last one. */
+bool evmcs_keeps_bitmap(const struct vcpu *vcpu);
+
 /* vmfunc.c: L2 executed VMFUNC, which L1 enabled.  As exit_handle(). */
 int nested_vmfunc(struct vcpu *vcpu);
 
@@ -194,6 +221,18 @@ bool nested_has_vmx(const struct vcpu *vcpu);
 static inline struct nested *nested_of(const struct vcpu *vcpu)
 {
 	return vcpu->vmx->nested;
+}
+
+/* KVM_CAP_HYPERV_ENLIGHTENED_VMCS was enabled. */
+static inline bool nested_is_enlightened(const struct nested *n)
+{
+	return unlikely(n->evmcs);
+}
+
+/* There is a VMCS for VMLAUNCH, and for error numbers. */
+static inline bool nested_has_vmcs(const struct nested *n)
+{
+	return n->current_ptr != NO_ADDRESS || n->evmcs_ptr != NO_ADDRESS;
 }
 
 static inline struct vmcs12 *vmcs12_of(const struct vcpu *vcpu)

@@ -57,6 +57,7 @@ static int create(struct vcpu *vcpu)
 	n->caps = nested_offer;
 	n->vmxon_ptr = NO_ADDRESS;
 	n->current_ptr = NO_ADDRESS;
+	n->evmcs_ptr = NO_ADDRESS;
 	vcpu->vmx->nested = n;
 	return 0;
 }
@@ -71,6 +72,7 @@ static void destroy(struct vcpu *vcpu)
 	free_page((unsigned long)n->vmcs12);
 	free_page((unsigned long)n->shadow12);
 	free_page((unsigned long)n->msr_bitmap);
+	kfree(n->evmcs);
 	kfree(n);
 	vcpu->vmx->nested = NULL;
 }

@@ -17,8 +17,10 @@ void nested_get_state(struct vcpu *vcpu, struct kvm_nested_state *state, void *v
 	};
 	hdr->vmxon_pa = n->vmxon_ptr;
 	hdr->vmcs12_pa = n->current_ptr;
-	if (n->current_ptr == NO_ADDRESS)
+	if (!nested_has_vmcs(n))
 		return;
+	if (n->evmcs_ptr != NO_ADDRESS)
+		state->flags |= KVM_STATE_NESTED_EVMCS;
 	state->size += VMCS12_SIZE;
 	if (vmx_in_l2(vcpu->vmx)) {
 		state->flags |= KVM_STATE_NESTED_GUEST_MODE;
@@ -39,10 +41,13 @@ void nested_get_state(struct vcpu *vcpu, struct kvm_nested_state *state, void *v
 	state->size += VMCS12_SIZE;
 }
 
-/* There is no SMM here, and no enlightened VMCS. */
-static bool flags_are_valid(const struct kvm_nested_state *state)
+/* There is no SMM here. */
+static bool flags_are_valid(const struct vcpu *vcpu, const struct kvm_nested_state *state)
 {
-	const u32 known = KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_RUN_PENDING;
+	u32 known = KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_RUN_PENDING;
+
+	if (nested_is_enlightened(nested_of(vcpu)))
+		known |= KVM_STATE_NESTED_EVMCS;
 
 	if (state->format != KVM_STATE_NESTED_FORMAT_VMX || (state->flags & ~known))
 		return false;
@@ -63,12 +68,15 @@ static bool header_is_valid(const struct vcpu *vcpu, const struct kvm_nested_sta
 {
 	const struct kvm_vmx_nested_state_hdr *hdr = &state->hdr.vmx;
 
-	if (!flags_are_valid(state))
+	if (!flags_are_valid(vcpu, state))
 		return false;
 	if (hdr->vmxon_pa == NO_ADDRESS)
-		return hdr->vmcs12_pa == NO_ADDRESS && !state->flags;
+		return hdr->vmcs12_pa == NO_ADDRESS && !(state->flags & ~KVM_STATE_NESTED_EVMCS);
 	if (!nested_has_vmx(vcpu) || !address_is_valid(vcpu, hdr->vmxon_pa))
 		return false;
+	/* Which page it is the guest's memory tells. */
+	if (state->flags & KVM_STATE_NESTED_EVMCS)
+		return hdr->vmcs12_pa == NO_ADDRESS && v && v->revision == VMCS12_REVISION;
 	if (hdr->vmcs12_pa == NO_ADDRESS)
 		return !v && !state->flags;
 	/* One with the mark of a shadow may be current, but not run. */
@@ -111,7 +119,9 @@ static int set_state(struct vcpu *vcpu, const struct kvm_nested_state *state,
 
 	if (vmx_in_l2(vcpu->vmx))
 		abandon_l2(vcpu);
-	n->current_ptr = NO_ADDRESS; /* its content is in the state that was saved */
+	/* Their content is in the state that was saved. */
+	n->current_ptr = NO_ADDRESS;
+	n->evmcs_ptr = NO_ADDRESS;
 	if (state->hdr.vmx.vmxon_pa == NO_ADDRESS) {
 		nested_set_vmxon(vcpu, NO_ADDRESS);
 		return 0;
@@ -125,6 +135,9 @@ static int set_state(struct vcpu *vcpu, const struct kvm_nested_state *state,
 	*n->vmcs12 = *v;
 	n->direct_changed = true;
 	n->current_ptr = state->hdr.vmx.vmcs12_pa;
+	if (state->flags & KVM_STATE_NESTED_EVMCS)
+		n->evmcs_ptr = EVMCS_UNKNOWN;
+	n->evmcs_known = false;
 	if (!(state->flags & KVM_STATE_NESTED_GUEST_MODE))
 		return 0;
 	if (l1_shadows_vmcs(v)) {

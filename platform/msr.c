@@ -3,6 +3,7 @@
  * MSRs that are only numbers to us (SDM 4 for their layout).
  */
 #include <uapi/asm/kvm_para.h>
+#include <asm/hyperv-tlfs.h>
 #include <asm/msr-index.h>
 
 #include "platform/msr.h"
@@ -54,6 +55,9 @@ const u32 msr_index_list[] = {
 	MSR_IA32_MCG_CAP, MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL,
 	/* vmx/apic.c */
 	MSR_IA32_TSC_DEADLINE,
+	/* vmx/hyperv.c; the APIC's by these names are the APIC's state */
+	HV_X64_MSR_GUEST_OS_ID, HV_X64_MSR_HYPERCALL, HV_X64_MSR_VP_INDEX,
+	HV_X64_MSR_VP_ASSIST_PAGE,
 	/* This file. */
 	MSR_IA32_APICBASE, MSR_IA32_CR_PAT, MSR_IA32_MISC_ENABLE, MSR_TSC_AUX,
 	MSR_PLATFORM_INFO,

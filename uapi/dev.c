@@ -7,6 +7,7 @@
 #include <linux/uaccess.h>
 
 #include "nested/init.h"
+#include "platform/hyperv.h"
 #include "platform/xsave.h"
 #include "uapi/uapi.h"
 
@@ -79,6 +80,9 @@ static const struct cap caps[] = {
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
 	{ KVM_CAP_STEAL_TIME, IS_ENABLED(CONFIG_SCHED_INFO) },
 	{ KVM_CAP_MCE, MCE_BANKS_MAX },
+	{ KVM_CAP_HYPERV_CPUID, 1 },
+	{ KVM_CAP_SYS_HYPERV_CPUID, 1 },
+	{ KVM_CAP_HYPERV_VP_INDEX, 1 },
 };
 
 long cap_value(unsigned long cap)
@@ -89,6 +93,8 @@ long cap_value(unsigned long cap)
 		return tsc_can_scale();
 	if (cap == KVM_CAP_NESTED_STATE)
 		return nested_state_size();
+	if (cap == KVM_CAP_HYPERV_ENLIGHTENED_VMCS)
+		return nested_is_offered();
 	if (cap == KVM_CAP_SMALLER_MAXPHYADDR)
 		return vmx_allows_narrow();
 	if (cap == KVM_CAP_XCRS)
@@ -129,6 +135,25 @@ static long get_supported_cpuid(struct kvm_cpuid2 __user *user)
 	}
 	kvfree(entries);
 	return nr;
+}
+
+long get_hyperv_cpuid(const struct vcpu *vcpu, struct kvm_cpuid2 __user *user)
+{
+	bool evmcs = nested_is_offered() && (!vcpu || nested_may_enlighten(vcpu));
+	struct kvm_cpuid_entry2 entries[HYPERV_CPUID_LEAVES];
+	u32 room;
+	int nr;
+
+	if (get_user(room, &user->nent))
+		return -EFAULT;
+	nr = hyperv_cpuid(entries, min_t(u32, room, ARRAY_SIZE(entries)), VM_MAX_VCPUS,
+			  evmcs ? NESTED_EVMCS_VERSIONS : 0);
+	if (nr < 0)
+		return nr;
+	if (copy_to_user(user->entries, entries, nr * sizeof(*entries)) ||
+	    put_user((u32)nr, &user->nent))
+		return -EFAULT;
+	return 0;
 }
 
 /* No instruction is emulated that the CPU does not have: an empty list. */
@@ -188,6 +213,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return arg ? -EINVAL : VCPU_RUN_PAGES * PAGE_SIZE;
 	case KVM_GET_SUPPORTED_CPUID:
 		return get_supported_cpuid(user);
+	case KVM_GET_SUPPORTED_HV_CPUID:
+		return get_hyperv_cpuid(NULL, user);
 	case KVM_GET_EMULATED_CPUID:
 		return get_emulated_cpuid(user);
 	case KVM_X86_GET_MCE_CAP_SUPPORTED:

@@ -37,6 +37,12 @@ static long get_state(struct vcpu *vcpu, struct kvm_nested_state __user *user)
 	return err;
 }
 
+/* An address, or the guest's memory tells it. */
+static bool names_vmcs(const struct kvm_nested_state *state)
+{
+	return ~state->hdr.vmx.vmcs12_pa || (state->flags & KVM_STATE_NESTED_EVMCS);
+}
+
 /* A VMCS comes with the header if there is room for it, and an address. */
 static long set_state(struct vcpu *vcpu, struct kvm_nested_state __user *user)
 {
@@ -50,7 +56,7 @@ static long set_state(struct vcpu *vcpu, struct kvm_nested_state __user *user)
 		err = -EFAULT;
 	else if (state->size < sizeof(*state))
 		err = -EINVAL;
-	if (!err && state->size >= sizeof(*state) + VMCS12_BYTES && ~state->hdr.vmx.vmcs12_pa) {
+	if (!err && state->size >= sizeof(*state) + VMCS12_BYTES && names_vmcs(state)) {
 		vmcs12 = state->data.vmx;
 		if (copy_from_user(state->data.vmx, user->data.vmx,
 				   min_t(size_t, state->size, nested_state_size()) -

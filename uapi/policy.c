@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "nested/init.h"
 #include "uapi/uapi.h"
 
 static long set_max_vcpu_id(struct vm *vm, u64 ids)
@@ -64,16 +65,33 @@ long policy_enable(struct vm *vm, const struct kvm_enable_cap *cap)
 	}
 }
 
+/* @versions: where the caller wants to read which there are; NULL: he knows. */
+static long enable_evmcs(struct vcpu *vcpu, u16 __user *versions)
+{
+	long err = nested_is_offered() ? nested_enlighten(vcpu) : -ENOTTY;
+
+	if (!err && versions)
+		err = put_user((u16)NESTED_EVMCS_VERSIONS, versions);
+	return err;
+}
+
 long vcpu_enable_cap(struct vcpu *vcpu, const struct kvm_enable_cap __user *user)
 {
 	struct kvm_enable_cap cap;
 
 	if (copy_from_user(&cap, user, sizeof(cap)))
 		return -EFAULT;
-	if (cap.flags || cap.cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
+	if (cap.flags)
 		return -EINVAL;
-	vcpu->pv_enforced = cap.args[0];
-	return 0;
+	switch (cap.cap) {
+	case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:
+		vcpu->pv_enforced = cap.args[0];
+		return 0;
+	case KVM_CAP_HYPERV_ENLIGHTENED_VMCS:
+		return enable_evmcs(vcpu, u64_to_user_ptr(cap.args[0]));
+	default:
+		return -EINVAL;
+	}
 }
 
 /* 0 or -errno; a range of no MSRs is none. */

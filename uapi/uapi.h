@@ -35,6 +35,9 @@ struct vm_fd {
 int vm_fd_get(struct vm_fd *vmfd, struct vm *vm, const char *name,
 	      const struct file_operations *fops, void *private);
 
+/* KVM_GET_SUPPORTED_HV_CPUID of a vCPU, its mutex held, or, NULL, of the device. */
+long get_hyperv_cpuid(const struct vcpu *vcpu, struct kvm_cpuid2 __user *user);
+
 /* KVM_CREATE_VM: a descriptor, or -errno. */
 long vm_ioctl_create(unsigned long type);
 

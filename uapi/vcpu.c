@@ -133,6 +133,8 @@ static noinline long vcpu_ioctl_locked(struct vcpu *vcpu, unsigned int cmd, unsi
 		return vcpu_get_cpuid2(vcpu, user);
 	case KVM_SET_CPUID2:
 		return vcpu_set_cpuid2(vcpu, user);
+	case KVM_GET_SUPPORTED_HV_CPUID:
+		return get_hyperv_cpuid(vcpu, user);
 	case KVM_ENABLE_CAP:
 		return vcpu_enable_cap(vcpu, user);
 	case KVM_INTERRUPT:

@@ -36,8 +36,11 @@ int exit_vmcall(struct vcpu *vcpu)
 {
 	bool wide = vmx_in_64bit(vcpu);
 	u64 nr = vcpu->regs[GPR_RAX];
-	s64 answer = hypercall(vcpu, wide ? nr : (u32)nr);
+	s64 answer;
 
+	if (unlikely(READ_ONCE(vcpu->vm->hyperv.guest_os_id)) && hyperv_is_offered(vcpu))
+		return hyperv_hypercall(vcpu);
+	answer = hypercall(vcpu, wide ? nr : (u32)nr);
 	vcpu->regs[GPR_RAX] = wide ? answer : (u32)answer;
 	skip_insn(vcpu);
 	return ENTER_AGAIN;

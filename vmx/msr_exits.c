@@ -3,10 +3,11 @@
  * RDMSR and WRMSR of the guest: what the owner's filter lets through, and what
  * is told to userspace instead of raising #GP.
  */
+#include <asm/hyperv-tlfs.h>
+
 #include "vmx/vmx.h"
 
-/* Reads that depend on more than the MSR: 0 or -EINVAL. */
-static int check_read(const struct vcpu *vcpu, u32 index)
+static __always_inline int check_read(const struct vcpu *vcpu, u32 index)
 {
 	switch (index) {
 	case MSR_PLATFORM_INFO:
@@ -15,8 +16,15 @@ static int check_read(const struct vcpu *vcpu, u32 index)
 		return cpuid_entry(&vcpu->cpuid, 7, 0)->edx & BIT(29) ? 0 : -EINVAL;
 	case MSR_IA32_VMX_BASIC ... MSR_IA32_VMX_VMFUNC:
 		return cpuid_entry(&vcpu->cpuid, 1, 0)->ecx & CPUID_1_ECX_VMX ? 0 : -EINVAL;
+	case HV_X64_MSR_GUEST_OS_ID ... HV_X64_MSR_VP_ASSIST_PAGE:
+		return hyperv_is_offered(vcpu) ? 0 : -ENOENT;
 	}
 	return 0;
+}
+
+int guest_check_read_msr(const struct vcpu *vcpu, u32 index)
+{
+	return check_read(vcpu, index);
 }
 
 /* 0, -ENOENT: there is no such MSR, -EINVAL: it faults, -EPERM: the filter denies it. */

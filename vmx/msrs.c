@@ -204,6 +204,8 @@ int vmx_get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 		return nested_ops->get_msr(vcpu, index, value);
 	else if (mce_has_msr(index))
 		return mce_get_msr(&vcpu->mce, index, value);
+	else if (hyperv_has_msr(index))
+		return hyperv_get_msr(vcpu, index, value);
 	else
 		return msr_get(&vcpu->msrs, index, value);
 	return 0;
@@ -268,6 +270,8 @@ int vmx_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host)
 		return nested_ops->set_msr(vcpu, index, value, host);
 	else if (mce_has_msr(index))
 		return mce_set_msr(&vcpu->mce, index, value, host);
+	else if (hyperv_has_msr(index))
+		return hyperv_set_msr(vcpu, index, value, host);
 	else
 		return set_model_msr(vcpu, index, value, host);
 	return 0;

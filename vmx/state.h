@@ -107,6 +107,12 @@ struct vcpu_steal {
 	u64 delay;			  /* its sched_info.run_delay when last looked at */
 };
 
+/* Hyper-V's interface (hyperv.c). */
+struct vcpu_hyperv {
+	u64 assist; /* HV_X64_MSR_VP_ASSIST_PAGE */
+	u32 index;  /* HV_X64_MSR_VP_INDEX */
+};
+
 #define VCPU_RESET_RDX 0x600 /* after reset and INIT: family 6 (SDM 3A 10.1.2) */
 
 /* One VMCS, and copies of what it holds, so that only changes are written. */
@@ -186,6 +192,7 @@ struct vcpu_vmx {
 	struct vcpu_tsc tsc;
 	struct vcpu_clock clock;
 	struct vcpu_steal steal;
+	struct vcpu_hyperv hyperv;
 
 	struct host_task host;
 	struct fpu_guest fpu;

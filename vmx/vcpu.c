@@ -101,6 +101,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id, u32 index)
 	vcpu->vm = vm;
 	vcpu->id = id;
 	vcpu->index = index;
+	vcpu->vmx->hyperv.index = index;
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);
 	reset_state(vcpu);

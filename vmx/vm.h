@@ -53,6 +53,12 @@ struct vm_clock {
 	struct list_head vms;
 };
 
+/* Hyper-V's interface (hyperv.c): any vCPU writes them, each whole. */
+struct vm_hyperv {
+	u64 guest_os_id; /* 0: nobody makes hypercalls */
+	u64 hypercall;
+};
+
 struct vm {
 	struct mmu mmu;
 	struct host host; /* slots, SRCU, the owner's mm */
@@ -99,6 +105,7 @@ struct vm {
 	bool dead;		 /* an invariant broke: every vCPU ioctl answers -EIO */
 
 	struct vm_clock clock;
+	struct vm_hyperv hyperv;
 	struct vm_stats stats;
 };
 

@@ -311,7 +311,8 @@ void msrs_init(void);
 /* Between load and put.  0, -ENOENT or -EINVAL as vcpu_get_msr(); @host: not by the guest. */
 int vmx_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
 int vmx_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host);
-/* msr_exits.c */
+/* msr_exits.c: may the guest read it?  0, -ENOENT or -EINVAL; the filter is another matter. */
+int guest_check_read_msr(const struct vcpu *vcpu, u32 index);
 int exit_rdmsr(struct vcpu *vcpu);
 int exit_wrmsr(struct vcpu *vcpu);
 /* msr_filter.c: a VM's filter and MSR bitmap; 0 or -ENOMEM, destroy is due either way. */
@@ -327,6 +328,17 @@ int exit_vmcall(struct vcpu *vcpu);
 int exit_invalid_opcode(struct vcpu *vcpu);
 /* May the guest use this KVM_FEATURE_*?  Always, unless its owner enforces CPUID. */
 bool guest_pv_has(const struct vcpu *vcpu, unsigned int feature);
+/*
+ * hyperv.c: the MSRs that a guest with Hyper-V's interface has.  Between load and put; 0,
+ * -ENOENT or -EINVAL.  Whether the guest may read is the caller's question.
+ */
+bool hyperv_has_msr(u32 index);
+bool hyperv_is_offered(const struct vcpu *vcpu);
+int hyperv_get_msr(struct vcpu *vcpu, u32 index, u64 *value);
+int hyperv_set_msr(struct vcpu *vcpu, u32 index, u64 value, bool host);
+/* The VP assist page; ~0: there is none. */
+gpa_t hyperv_assist_page(const struct vcpu *vcpu);
+int hyperv_hypercall(struct vcpu *vcpu); /* a VMCALL of such a guest, as exit_handle() */
 void msrs_reset(struct vcpu *vcpu);
 /* The SYSCALL MSRs and TSC_AUX. Preemption off. */
 void msrs_switch_to_guest(struct vcpu *vcpu);

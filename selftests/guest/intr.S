@@ -109,6 +109,8 @@ steps:
 	je	software_interrupt
 	cmp	$STEP_STI_ONE, %eax
 	je	sti_one
+	cmp	$STEP_CALL, %eax
+	je	call_code
 	ud2
 
 done:
@@ -132,6 +134,10 @@ write_msr:
 read_msr:
 	mov	%r8d, %ecx
 	rdmsr
+	jmp	result
+call_code:
+	mov	%r9d, %eax
+	call	*%r8
 	jmp	result
 do_sti:
 	sti

@@ -38,6 +38,7 @@
 #define STEP_SLEEP	16		/* HLT until the counter of a is b at least */
 #define STEP_INT	18		/* INT 48h */
 #define STEP_STI_ONE	17		/* IF is set for one instruction, which exits: CPUID */
+#define STEP_CALL	19		/* the code at a, with RAX := b; EAX is a result */
 
 #define INTR_STUB	16		/* offset of vector 0's stub; one every 16 bytes */
 #define INTR_GDT_GPA	0x8000

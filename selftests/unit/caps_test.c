@@ -162,6 +162,35 @@ TEST(vm_functions)
 	CHECK_EQ(offer.vmfunc, 0);
 }
 
+/* What the enlightened VMCS has no field for goes, from TLFS and SDM 3D A; all else stays. */
+TEST(an_enlightened_vmcs_lacks)
+{
+	const struct nested_caps offer = nested_caps_offer(&full, &means);
+	const u32 lacks[] = { SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES, SECONDARY_EXEC_ENABLE_PML,
+			      SECONDARY_EXEC_ENABLE_VMFUNC, SECONDARY_EXEC_TSC_SCALING };
+	struct nested_caps caps = offer;
+	u64 gone = 0;
+
+	nested_caps_enlighten(&caps);
+	for (int i = 0; i < ARRAY_SIZE(lacks); i++) {
+		CHECK(offer.procbased2 >> 32 & lacks[i]);
+		gone |= (u64)lacks[i] << 32;
+	}
+	CHECK_EQ(caps.procbased2, offer.procbased2 & ~gone);
+	CHECK_EQ(caps.pinbased, offer.pinbased & ~((u64)PIN_BASED_VMX_PREEMPTION_TIMER << 32));
+	CHECK(caps.pinbased != offer.pinbased);
+	CHECK_EQ(caps.exit, offer.exit & ~((u64)VM_EXIT_SAVE_VMX_PREEMPTION_TIMER << 32));
+	CHECK(caps.exit != offer.exit);
+	CHECK_EQ(caps.vmfunc, 0);
+	CHECK_EQ(caps.procbased, offer.procbased);
+	CHECK_EQ(caps.entry, offer.entry);
+	CHECK_EQ(caps.ept_vpid, offer.ept_vpid);
+	/* Nor can shadowing be had, where that was offered. */
+	caps = (struct nested_caps){ .procbased2 = ~0ull << 32 };
+	nested_caps_enlighten(&caps);
+	CHECK(!(caps.procbased2 >> 32 & SECONDARY_EXEC_SHADOW_VMCS));
+}
+
 TEST(ept_and_vpid)
 {
 	struct nested_means some = means;

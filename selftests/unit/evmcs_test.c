@@ -114,6 +114,20 @@ TEST(write_only_what_is_ours)
 	CHECK(e.host_rip != v.host_rip);
 }
 
+/* The runs are the OUT rows' bytes, all of them and no other, each once. */
+TEST(runs)
+{
+	u8 want[sizeof(struct hv_enlightened_vmcs)] = {}, found[sizeof(want)] = {};
+
+	for (int i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].way & OUT)
+			memset(want + rows[i].evmcs, 1, rows[i].bytes);
+	for (int i = 0; i < EVMCS_RUNS; i++)
+		for (int k = 0; k < evmcs_runs[i].bytes; k++)
+			found[evmcs_runs[i].from + k]++;
+	CHECK(!memcmp(want, found, sizeof(want)));
+}
+
 /* Bytes of struct vmcs12 that the enlightened one does not have stay as they were. */
 TEST(read_nothing_else)
 {

@@ -25,8 +25,8 @@ THREADS = "threads"
 # Seconds a mode, one run after the other: threads meet when they meet, on a busy machine later.
 PATIENCE = (1, 3, 9)
 # Of nested/: what only one of them can notice, and which.
-NESTED_UNITS = ["ept12_test", "check_test", "check_guest_test", "caps_test"]
-EPT12, CHECK, CHECK_GUEST, CAPS = NESTED_UNITS
+NESTED_UNITS = ["ept12_test", "check_test", "check_guest_test", "caps_test", "evmcs_test"]
+EPT12, CHECK, CHECK_GUEST, CAPS, EVMCS = NESTED_UNITS
 
 
 class Mutation:
@@ -641,6 +641,18 @@ MUTATIONS += [
     Mutation(13, "an entry that changed has its bits set all the same",
              ("nested/ept12.c", "set_bits", "ret == -EAGAIN ? EPT12_CHANGED", "ret == -EAGAIN ? EPT12_FOUND"),
              by=EPT12),
+]
+
+# The enlightened VMCS.
+MUTATIONS += [
+    Mutation(0, "one clean group is enough for a field that is in several",
+             ("nested/evmcs.c", "is_clean", "(clean & row->group) == row->group", "(clean & row->group)"),
+             by=EVMCS),
+    Mutation(0, "an exit writes what is L1's, too",
+             ("nested/evmcs.c", "evmcs_from_vmcs12", "if (row->way & OUT)", "if (row->way)"), by=EVMCS),
+    Mutation(0, "a guest with an enlightened VMCS is offered PML",
+             ("nested/caps.c", None, "SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES | SECONDARY_EXEC_ENABLE_PML |",
+              "SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES |"), by=CAPS),
 ]
 
 # VM entry's checks, and what a guest hypervisor is offered.  That no check can be left out

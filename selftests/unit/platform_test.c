@@ -6,6 +6,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
+#include "platform/hyperv.h"
 #include "platform/msr.h"
 #include "platform/msr_filter.h"
 #include "platform/xsave.h"
@@ -397,6 +398,33 @@ TEST(msr_filter)
 	CHECK(msr_filter_allows(&filter, 0x800, KVM_MSR_FILTER_WRITE)); /* x2APIC */
 	CHECK(msr_filter_allows(&filter, 0x8ff, KVM_MSR_FILTER_READ));
 	CHECK(!msr_filter_allows(&filter, 0x900, KVM_MSR_FILTER_READ));
+}
+
+/* TLFS, "Feature and Interface Discovery": what is offered is what vmx/hyperv.c has, no more. */
+TEST(hyperv_leaves)
+{
+	struct kvm_cpuid_entry2 entries[HYPERV_CPUID_LEAVES + 1];
+
+	memset(entries, 0xff, sizeof(entries));
+	CHECK_EQ(hyperv_cpuid(entries, HYPERV_CPUID_LEAVES - 1, 4, 0x101), -E2BIG);
+	CHECK_EQ(hyperv_cpuid(entries, HYPERV_CPUID_LEAVES, 4, 0x101), HYPERV_CPUID_LEAVES);
+	for (u32 i = 0; i < HYPERV_CPUID_LEAVES; i++) {
+		CHECK_EQ(entries[i].function, 0x40000000 + i);
+		CHECK_EQ(entries[i].flags, 0);
+	}
+	CHECK_EQ(entries[HYPERV_CPUID_LEAVES].function, ~0u);
+	CHECK_EQ(entries[0].eax, 0x4000000a);
+	CHECK(!memcmp(&entries[0].ebx, "Linux KVM Hv", 12));
+	CHECK(!memcmp(&entries[1].eax, "Hv#1", 4));
+	/* The APIC's MSRs, the hypercall's two, the index. */
+	CHECK_EQ(entries[3].eax, 1 << 4 | 1 << 5 | 1 << 6);
+	CHECK_EQ(entries[3].ebx | entries[3].ecx | entries[3].edx, 0);
+	CHECK_EQ(entries[4].eax, 1 << 14);
+	CHECK_EQ(entries[5].eax, 4);
+	/* Versions 1 to 1, and the enlightened MSR bitmap. */
+	CHECK_EQ(entries[10].eax, 0x101 | 1 << 19);
+	CHECK_EQ(hyperv_cpuid(entries, HYPERV_CPUID_LEAVES, 4, 0), HYPERV_CPUID_LEAVES);
+	CHECK_EQ(entries[4].eax | entries[10].eax, 0);
 }
 
 /* All of the list that is not vmx/'s can be saved and restored on another vCPU. */

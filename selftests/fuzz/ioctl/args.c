@@ -182,6 +182,7 @@ unsigned long arg_cap(struct thread *t, struct world *w, int v, const struct cal
 		KVM_CAP_X86_NOTIFY_VMEXIT, KVM_CAP_X86_BUS_LOCK_EXIT, KVM_CAP_HALT_POLL,
 		KVM_CAP_MSR_PLATFORM_INFO, KVM_CAP_SGX_ATTRIBUTE, KVM_CAP_VM_DISABLE_NX_HUGE_PAGES,
 		KVM_CAP_PMU_CAPABILITY, KVM_CAP_HYPERV_SYNIC,
+		KVM_CAP_HYPERV_ENLIGHTENED_VMCS,
 	};
 	struct kvm_enable_cap *cap = (void *)t->scratch;
 	struct rng *rng = &t->rng;

@@ -18,7 +18,8 @@ static uint32_t any_msr(struct rng *rng)
 		0x480, 0x48b, 0x491, 0x6e0, 0x800, 0x808, 0x80b, 0x80f, 0x830, 0x832, 0x838, 0x83f,
 		0xda0, 0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03, 0x4b564d04, 0x4b564d05,
 		0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101,
-		0xc0000102, 0xc0000103, 0x11, 0x12, 0x40000000, 0xc0010015,
+		0xc0000102, 0xc0000103, 0x11, 0x12, 0x40000000, 0x40000001, 0x40000070, 0x40000071,
+		0x40000072, 0x40000073, 0xc0010015,
 	};
 
 	if (one_in(rng, 24))
@@ -65,11 +66,14 @@ static void any_nested_state(struct rng *rng, struct kvm_nested_state *state)
 {
 	struct kvm_vmx_nested_state_hdr *hdr = &state->hdr.vmx;
 	uint64_t *vmcs12 = (void *)state->data.vmx->vmcs12;
+	bool enlightened = one_in(rng, 4);
 	unsigned int i;
 
 	hdr->vmxon_pa = one_in(rng, 4) ? NO_ADDRESS : FUZZ_DATA_GPA;
-	hdr->vmcs12_pa = hdr->vmxon_pa == NO_ADDRESS || one_in(rng, 4) ? NO_ADDRESS : 0x1000;
-	if (hdr->vmcs12_pa == NO_ADDRESS) {
+	hdr->vmcs12_pa = hdr->vmxon_pa == NO_ADDRESS || enlightened || one_in(rng, 4) ?
+				 NO_ADDRESS :
+				 0x1000;
+	if (hdr->vmcs12_pa == NO_ADDRESS && !enlightened) {
 		state->size = sizeof(*state);
 		return;
 	}
@@ -78,6 +82,8 @@ static void any_nested_state(struct rng *rng, struct kvm_nested_state *state)
 	vmcs12[0] = VMCS12_REVISION;
 	if (one_in(rng, 3))
 		state->flags = rng_below(rng, 8);
+	if (enlightened)
+		state->flags |= KVM_STATE_NESTED_EVMCS;
 }
 
 /* Both begin with the size of what is there; what GET gave is mostly what SET takes. */
@@ -117,7 +123,8 @@ unsigned long arg_cpuid(struct thread *t, struct world *w, int v, const struct c
 	if (how > 4)
 		do_ioctl(t, KVM_GET_CPUID2, ON_VCPU, w->vcpu[v], (unsigned long)cpuid);
 	else
-		do_ioctl(t, KVM_GET_SUPPORTED_CPUID, ON_DEVICE, device, (unsigned long)cpuid);
+		do_ioctl(t, how == 4 ? KVM_GET_SUPPORTED_HV_CPUID : KVM_GET_SUPPORTED_CPUID,
+			 ON_DEVICE, device, (unsigned long)cpuid);
 	if (how < 3)
 		mutate(rng, cpuid->entries, CPUID_MAX * sizeof(cpuid->entries[0]) / 4);
 	if (!how)
