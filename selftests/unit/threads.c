@@ -16,10 +16,21 @@
 #define ENOUGH_SPLITS 5
 #define PATIENCE      30
 
-static const char *const mode_names[] = { "pml", "d-scan", "wrprot", "soft" };
+static const struct mode {
+	const char *name;
+	bool ring;
+	struct mmu_caps caps;
+} modes[] = {
+	{ "pml", true, { .ad = true, .pml = true } },
+	{ "d-scan", false, { .ad = true } },
+	{ "wrprot", true, { .ad = true } },
+	{ "soft", true, {} },
+	{ "nested_pml", false, { .ad = true, .pml = true, .l2_pml = true } },
+};
 
 struct threads threads;
-static unsigned int mode, seconds = 3;
+static const struct mode *mode;
+static unsigned int seconds = 3;
 static u64 seed = 1;
 
 u32 threads_read(unsigned int index)
@@ -61,6 +72,7 @@ static void setup_vcpu(struct vcpu *v, unsigned int i)
 		env_die("no memory");
 	threads_discharge(&batch);
 	cpu_init(&v->l2, &threads.mmu);
+	v->l2.pml_on = threads.mmu.logs_l2;
 	v->l2.root = v->shadow.shadow->root;
 }
 
@@ -82,11 +94,13 @@ static void setup(void)
 		host_make_huge(BIG_INDEX + i);
 	memset(&threads, 0, sizeof(threads));
 	threads.seed = seed * 0x1234567 + 1;
-	threads.has_ring = mode != 1;
+	threads.has_ring = mode->ring;
 	pthread_mutex_init(&threads.slots_lock, NULL);
 	rwlock_init(&mmu->lock);
-	mmu->caps = (struct mmu_caps){ .ad = mode != 3, .pml = mode == 0, .level = 2 };
+	mmu->caps = mode->caps;
+	mmu->caps.level = 2;
 	mmu->kind = mmu_choose_kind(mmu->caps, threads.has_ring);
+	mmu->logs_l2 = mmu_choose_logs_l2(mmu->caps, threads.has_ring);
 	threads.slot = slot_alloc(&region);
 	if (pageset_init(&threads.slot->dirty, NPAGES, false) ||
 	    view_add(threads.slot, VIEW_ID, true) || ept_init(mmu) ||
@@ -178,14 +192,16 @@ static void check_stats(void)
 	u64 l2_large = v[0].l2.large_walks + v[1].l2.large_walks;
 	long splits = atomic_long_read(&threads.mmu.nr_splits);
 
-	printf("# %llu writes, %llu of L2s, %u and %u bursts, %llu, %llu restored, %llu flushes\n",
-	       writes(), v[0].l2_writes + v[1].l2_writes, v[0].exits, v[1].exits, v[0].restored,
-	       v[1].restored, threads.tlb_gen);
+	printf("# %llu writes, %llu of L2s, %llu logged for them, %u and %u bursts, "
+	       "%llu, %llu restored, %llu flushes\n",
+	       writes(), v[0].l2_writes + v[1].l2_writes, v[0].l2_logged + v[1].l2_logged,
+	       v[0].exits, v[1].exits, v[0].restored, v[1].restored, threads.tlb_gen);
 	printf("# %llu walks to large leaves, %llu of L2s, %ld split, logged %llu times, "
 	       "%llu steps of collapse, %llu tables shrunk\n",
 	       large, l2_large, splits, threads.logged_times, threads.collapses, threads.shrunk);
 	CHECK(enough());
 	CHECK(v[0].l2_writes && v[1].l2_writes);
+	CHECK_EQ(v[0].l2_logged && v[1].l2_logged, threads.mmu.logs_l2);
 	CHECK(large && l2_large && threads.logged_times && threads.collapses);
 }
 
@@ -248,7 +264,7 @@ int main(int argc, char **argv)
 		}
 	}
 	printf("# seed %llu\n", seed);
-	for (mode = 0; mode < ARRAY_SIZE(mode_names); mode++)
-		tap_run(mode_names[mode], run_mode);
+	for (mode = modes; mode < modes + ARRAY_SIZE(modes); mode++)
+		tap_run(mode->name, run_mode);
 	return tap_done();
 }

@@ -50,6 +50,7 @@ struct vcpu {
 	u32 writes[NR_COUNTED]; /* by the host's index */
 	u64 total;		/* of writes */
 	u64 l2_writes;
+	u64 l2_logged; /* drained from the log of L2's addresses */
 	u64 restored;
 	pthread_t thread;
 };

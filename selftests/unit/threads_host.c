@@ -75,9 +75,12 @@ static void change_big(u64 random)
 /* L1 invalidates its EPT. */
 static void invept(void)
 {
+	struct srcu_struct *srcu = &threads.host.srcu;
 	struct tlb_batch batch = TLB_BATCH_INIT;
+	int idx = srcu_read_lock(srcu);
 
-	shadow_invept(&threads.mmu, EPTP, NULL, &batch);
+	shadow_invept(&threads.mmu, EPTP, srcu_dereference(threads.host.slots, srcu), &batch);
+	srcu_read_unlock(srcu, idx);
 	threads_discharge(&batch);
 }
 

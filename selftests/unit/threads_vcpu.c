@@ -75,6 +75,8 @@ static bool vcpu_exit(struct vcpu *v, enum cpu_result why, struct shadow_fault *
 
 	pml_drain(v->cpu.log, v->cpu.index, slots, ring_of(v));
 	cpu_log_reset(&v->cpu);
+	v->l2_logged += shadow_drain(&v->shadow, v->l2.log, v->l2.index, slots);
+	cpu_log_reset(&v->l2);
 	restored = why == CPU_VIOLATION && restore(v, slots, fault);
 	srcu_read_unlock(srcu, idx);
 	v->restored += restored;
