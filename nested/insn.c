@@ -51,6 +51,7 @@ void vmcs12_flush(struct vcpu *vcpu)
 {
 	struct nested *n = nested_of(vcpu);
 
+	mirror_stop(vcpu);
 	/* What an exit left is in the enlightened one's page already. */
 	n->evmcs_ptr = NO_ADDRESS;
 	if (n->current_ptr == NO_ADDRESS)
@@ -140,7 +141,7 @@ int nested_alloc(struct vcpu *vcpu)
 	memset(n->msr_bitmap, 0xff, PAGE_SIZE);
 	if (!n->shadow.mmu)
 		shadow_vcpu_init(&n->shadow, &vcpu->vm->mmu, &vcpu->tables, &vcpu->ring);
-	return vmcs_create02(vcpu);
+	return vmcs_create02(vcpu) ?: mirror_is_possible() ? vmcs_create_mirror(vcpu) : 0;
 }
 
 void nested_set_vmxon(struct vcpu *vcpu, gpa_t vmxon_ptr)
@@ -313,15 +314,18 @@ int insn_vmread(struct vcpu *vcpu)
 {
 	const struct vmcs12 *v = vmcs_of_insn(vcpu);
 	u32 info = vmread(VMX_INSTRUCTION_INFO);
-	u64 value;
+	u64 field, value;
 	int ret;
 
 	if (operand_may_sleep(info))
 		return EXIT_SLOW;
 	if (!v)
 		return vmx_fail_invalid(vcpu);
-	if (!vmcs12_read(v, insn_field(vcpu), &value))
+	field = insn_field(vcpu);
+	if (!vmcs12_read(v, field, &value))
 		return vmx_fail(vcpu, VMXERR_UNSUPPORTED_VMCS_COMPONENT);
+	if (!vmx_in_l2(vcpu->vmx))
+		mirror_after_read(vcpu, field);
 	if (info & INFO_REGISTER) {
 		gpr_write(vcpu, INFO_REG1(info), operand_size(vcpu) == 8 ? value : (u32)value);
 		return vmx_succeed(vcpu);
@@ -353,6 +357,8 @@ int insn_vmwrite(struct vcpu *vcpu)
 		return vmx_fail(vcpu, VMXERR_VMWRITE_READ_ONLY_VMCS_COMPONENT);
 	vmcs12_write(v, field, value);
 	direct_written(nested_of(vcpu), field);
+	if (nested_of(vcpu)->mirrored && !vmx_in_l2(vcpu->vmx))
+		mirror_after_write(vcpu, field, value);
 	return vmx_succeed(vcpu);
 }
 

@@ -221,9 +221,14 @@ static void put_exit(struct vmcs12 *v, const struct l2_exit *exit)
 	v->vm_entry_intr_info_field &= ~(u32)INTR_INFO_VALID_MASK;
 }
 
+/* What L1 reads without an exit. */
 static void publish(struct vcpu *vcpu)
 {
-	if (unlikely(nested_of(vcpu)->evmcs_ptr != NO_ADDRESS))
+	const struct nested *n = nested_of(vcpu);
+
+	if (n->mirrored)
+		mirror_fill(vcpu);
+	if (unlikely(n->evmcs_ptr != NO_ADDRESS))
 		evmcs_publish(vcpu);
 }
 

@@ -51,6 +51,7 @@ struct nested {
 	gpa_t current_ptr;	 /* the current VMCS, or NO_ADDRESS */
 	/* The enlightened one in its place, EVMCS_UNKNOWN, or NO_ADDRESS; never beside it. */
 	gpa_t evmcs_ptr;
+	bool mirrored; /* what vmx->mirror has is vmcs12's, and L1's VMREADs find it there */
 	/* Its copy: a page; NULL until the first VMXON. */
 	struct vmcs12 *vmcs12;
 	struct vmcs12 *shadow12;   /* the copy of what its link pointer names, while L2 runs */
@@ -202,6 +203,20 @@ void evmcs_find(struct vcpu *vcpu);
 bool evmcs_is_in_use(struct vcpu *vcpu);
 /* In an entry: L1 says that its MSR bitmap is what it was at the last one. */
 bool evmcs_keeps_bitmap(const struct vcpu *vcpu);
+
+/*
+ * mirror.c: a shadow VMCS of L0's, in which the CPU finds what L1 reads most of its current
+ * VMCS.  L1's own VMCS is loaded.
+ */
+bool mirror_init(void); /* at load; false: the CPU has none */
+bool mirror_is_possible(void);
+/* L1 exited to read @field of its current VMCS: it need not again. */
+void mirror_after_read(struct vcpu *vcpu, u64 field);
+/* While n->mirrored: @field is @value in vmcs12 now; an exit has changed any of them. */
+void mirror_after_write(struct vcpu *vcpu, u64 field, u64 value);
+void mirror_fill(struct vcpu *vcpu);
+/* What was the current VMCS is so no more. */
+void mirror_stop(struct vcpu *vcpu);
 
 /* vmfunc.c: L2 executed VMFUNC, which L1 enabled.  As exit_handle(). */
 int nested_vmfunc(struct vcpu *vcpu);

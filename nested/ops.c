@@ -14,6 +14,10 @@ static bool nested = true;
 module_param(nested, bool, 0444);
 MODULE_PARM_DESC(nested, "offer VMX to guests; needs unrestricted_guest (default Y)");
 
+static bool shadow_vmcs = true;
+module_param(shadow_vmcs, bool, 0444);
+MODULE_PARM_DESC(shadow_vmcs, "let the CPU carry out a guest hypervisor's VMREADs (default Y)");
+
 struct nested_caps nested_offer __ro_after_init;
 
 /* The host's MSRs, by the members of struct nested_caps that hold them. */
@@ -99,6 +103,7 @@ static const struct nested_ops ops = {
 void __init nested_init(void)
 {
 	nested = nested && vmx_caps.choice.unrestricted_guest;
+	shadow_vmcs = shadow_vmcs && nested && mirror_init();
 	if (!nested)
 		return;
 	settle_offer();

@@ -119,6 +119,7 @@ static int set_state(struct vcpu *vcpu, const struct kvm_nested_state *state,
 
 	if (vmx_in_l2(vcpu->vmx))
 		abandon_l2(vcpu);
+	mirror_stop(vcpu);
 	/* Their content is in the state that was saved. */
 	n->current_ptr = NO_ADDRESS;
 	n->evmcs_ptr = NO_ADDRESS;

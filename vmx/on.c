@@ -93,6 +93,7 @@ static void clear_active(struct vcpu_vmx *vmx)
 {
 	clear_one(&vmx->vmcs01);
 	clear_one(&vmx->vmcs02);
+	clear_one(&vmx->mirror);
 	if (vmcs_current() == vmx)
 		__this_cpu_write(vmcs_here, NULL);
 	list_del(&vmx->active);
@@ -166,6 +167,8 @@ static void vmx_emergency(void)
 		vmclear(vmx->vmcs01.pa);
 		if (vmx->vmcs02.region)
 			vmclear(vmx->vmcs02.pa);
+		if (vmx->mirror.region)
+			vmclear(vmx->mirror.pa);
 	}
 	compat_vmxoff();
 }

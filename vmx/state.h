@@ -151,6 +151,7 @@ struct nested;
 struct vcpu_vmx {
 	/* L1's comes first: whether it is the one in use is one comparison. */
 	struct vmcs vmcs01, vmcs02;
+	struct vmcs mirror; /* what the CPU reads for L1 (SDM 3C 25.10); no guest runs on it */
 	/* The one that is loaded when the vCPU is: L1's, or that of the L2 it runs. */
 	struct vmcs *vmcs;
 	struct vcpu *vcpu;

@@ -15,6 +15,8 @@ static_assert(HOST_RSP == VMCS_HOST_RSP, "entry.S and C disagree");
 static_assert(8 * GPR_RCX == VCPU_RCX && 8 * GPR_RBP == VCPU_RBP && 8 * GPR_RDI == VCPU_RDI);
 static_assert(8 * GPR_R8 == VCPU_R8 && 8 * GPR_R15 == VCPU_R15);
 
+#define VMCS_IS_SHADOW BIT(31) /* of a region's first word (SDM 3C 25.2) */
+
 static DEFINE_IDA(vpids); /* 0 is the host's */
 
 struct field_value {
@@ -196,18 +198,15 @@ static int take_vpid(struct vmcs *vmcs)
 	return 0;
 }
 
-/* A cleared VMCS of no content.  On error what was made is left to free_one(). */
-static int make_one(struct vmcs *vmcs)
+/* A cleared VMCS of no content.  @shadow: one that is read and written, and not run. */
+static int make_region(struct vmcs *vmcs, bool shadow)
 {
-	int ret = vmcs->vpid ? 0 : take_vpid(vmcs);
-	u32 *region;
+	u32 *region = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	int ret;
 
-	if (ret)
-		return ret;
-	region = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!region)
 		return -ENOMEM;
-	*region = vmx_caps.revision;
+	*region = vmx_caps.revision | (shadow ? VMCS_IS_SHADOW : 0);
 	vmcs->pa = __pa(region);
 	vmcs->host_cpu = -1;
 	preempt_disable();
@@ -219,6 +218,14 @@ static int make_one(struct vmcs *vmcs)
 	if (ret)
 		free_page((unsigned long)region);
 	return ret;
+}
+
+/* On error what was made is left to free_one(). */
+static int make_one(struct vmcs *vmcs)
+{
+	int ret = vmcs->vpid ? 0 : take_vpid(vmcs);
+
+	return ret ?: make_region(vmcs, false);
 }
 
 static void free_one(struct vmcs *vmcs)
@@ -274,6 +281,13 @@ int vmcs_create02(struct vcpu *vcpu)
 	return 0;
 }
 
+int vmcs_create_mirror(struct vcpu *vcpu)
+{
+	struct vmcs *mirror = &vcpu->vmx->mirror;
+
+	return mirror->region ? 0 : make_region(mirror, true);
+}
+
 void vmcs_switch(struct vcpu *vcpu, struct vmcs *vmcs)
 {
 	struct vcpu_vmx *vmx = vcpu->vmx;
@@ -300,4 +314,5 @@ void vmcs_destroy(struct vcpu *vcpu)
 		vmcs_unload(vmx);
 	free_one(&vmx->vmcs01);
 	free_one(&vmx->vmcs02);
+	free_one(&vmx->mirror);
 }

@@ -60,6 +60,8 @@ void vmcs_destroy(struct vcpu *vcpu);
 void vmcs_set_host_cpu(struct vmcs *vmcs);
 /* vmcs02: 0, -ENOMEM or -EIO.  Its guest state and L1's wishes are still to be written. */
 int vmcs_create02(struct vcpu *vcpu);
+/* The mirror, a shadow VMCS of no content: the same. */
+int vmcs_create_mirror(struct vcpu *vcpu);
 /* From now on the other one is loaded.  Between load and put. */
 void vmcs_switch(struct vcpu *vcpu, struct vmcs *vmcs);
 void vmcs_set_primary(struct vcpu_vmx *vmx, u32 bits, bool on);
