@@ -72,25 +72,31 @@ static noinline long run_with_sync_regs(struct vcpu *vcpu)
 	return ret;
 }
 
-/* While the guest runs the signals are those that KVM_SET_SIGNAL_MASK let through. */
-static long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
+static long run(struct vcpu *vcpu)
+{
+	return unlikely(sync_regs_asked(vcpu->run)) ? run_with_sync_regs(vcpu) : vcpu_run(vcpu);
+}
+
+/*
+ * While the guest runs the signals are those that KVM_SET_SIGNAL_MASK let through.
+ * real_blocked keeps one that the caller blocks from being dropped as ignored.
+ */
+static noinline long run_with_sigset(struct vcpu *vcpu)
 {
 	long ret;
 
+	sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
+	ret = run(vcpu);
+	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+	sigemptyset(&current->real_blocked);
+	return ret;
+}
+
+static long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
+{
 	if (arg)
 		return -EINVAL;
-	/* real_blocked keeps a signal that the caller blocks from being dropped as ignored. */
-	if (vcpu->sigset_active)
-		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
-	if (unlikely(sync_regs_asked(vcpu->run)))
-		ret = run_with_sync_regs(vcpu);
-	else
-		ret = vcpu_run(vcpu);
-	if (vcpu->sigset_active) {
-		sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
-		sigemptyset(&current->real_blocked);
-	}
-	return ret;
+	return unlikely(vcpu->sigset_active) ? run_with_sigset(vcpu) : run(vcpu);
 }
 
 static long set_signal_mask(struct vcpu *vcpu, struct kvm_signal_mask __user *user)

@@ -121,6 +121,18 @@ void guest_state_load(struct vcpu *vcpu)
 	vmx->host.guest_loaded = true;
 }
 
+/* What a VM exit left null. */
+static noinline void restore_selectors(const struct host_task *host)
+{
+	asm volatile("lldt %0" : : "m"(host->ldt));
+	if (host->gs)
+		load_gs_index(host->gs);
+	if (host->fs)
+		loadsegment(fs, host->fs);
+	loadsegment(ds, host->ds);
+	loadsegment(es, host->es);
+}
+
 /* A VM exit leaves FS, GS, DS, ES and LDTR null and the descriptor tables' limits at 64K. */
 void guest_state_put(struct vcpu *vcpu)
 {
@@ -131,16 +143,8 @@ void guest_state_put(struct vcpu *vcpu)
 		return;
 	host->guest_loaded = false;
 	vmx->kernel_gs_base = __rdmsr(MSR_KERNEL_GS_BASE);
-	if (unlikely(host->ldt))
-		asm volatile("lldt %0" : : "m"(host->ldt));
-	if (unlikely(host->gs))
-		load_gs_index(host->gs);
-	if (unlikely(host->fs))
-		loadsegment(fs, host->fs);
-	if (unlikely(host->ds | host->es)) {
-		loadsegment(ds, host->ds);
-		loadsegment(es, host->es);
-	}
+	if (unlikely(host->selectors || host->ldt))
+		restore_selectors(host);
 	native_wrmsrl(MSR_KERNEL_GS_BASE, host->kernel_gs_base);
 	if (msrs_to_switch(vcpu))
 		msrs_switch_to_host(vcpu);

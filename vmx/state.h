@@ -68,7 +68,13 @@ struct host_perf {
 /* The host thread's state that the guest's takes the place of. */
 struct host_task {
 	bool guest_loaded; /* the guest's MSRs are in the CPU */
-	u16 ds, es, fs, gs, ldt;
+	union {
+		struct {
+			u16 ds, es, fs, gs;
+		};
+		u64 selectors; /* all four: mostly null */
+	};
+	u16 ldt;
 	u64 kernel_gs_base;
 	u64 tsc_aux;
 	u64 debugctl;
