@@ -37,8 +37,7 @@ int vmx_fail(struct vcpu *vcpu, u32 error)
 {
 	struct nested *n = nested_of(vcpu);
 
-	if (n->evmcs_ptr != NO_ADDRESS)
-		evmcs_find(vcpu);
+	evmcs_find(vcpu);
 	if (!nested_has_vmcs(n))
 		return vmx_fail_invalid(vcpu);
 	n->vmcs12->vm_instruction_error = error;
@@ -222,8 +221,7 @@ static int insn_vmclear(struct vcpu *vcpu)
 		return vmx_fail(vcpu, VMXERR_VMCLEAR_INVALID_ADDRESS);
 	if (pa == n->vmxon_ptr)
 		return vmx_fail(vcpu, VMXERR_VMCLEAR_VMXON_POINTER);
-	if (n->evmcs_ptr != NO_ADDRESS)
-		evmcs_find(vcpu);
+	evmcs_find(vcpu);
 	if (pa == n->current_ptr || pa == n->evmcs_ptr)
 		vmcs12_flush(vcpu);
 	/* An enlightened one has no such field. */

@@ -6,6 +6,7 @@
  *
  * It begins with the first VMREAD of such a field and ends when the VMCS is current no more.
  */
+#include <linux/moduleparam.h>
 #include <linux/vmalloc.h>
 
 #include "nested/nested.h"
@@ -54,28 +55,29 @@ static struct {
 	DECLARE_BITMAP(write, BITMAP_BITS);
 } exiting __aligned(PAGE_SIZE);
 
-static bool possible __ro_after_init;
+static bool shadow_vmcs = true;
+module_param(shadow_vmcs, bool, 0444);
+MODULE_PARM_DESC(shadow_vmcs, "let the CPU carry out a guest hypervisor's VMREADs (default Y)");
 
 /* Exit information has to be written, too. */
-bool __init mirror_init(void)
+void __init mirror_init(bool nested)
 {
 	unsigned int i;
 	u64 misc;
 
 	rdmsrl(MSR_IA32_VMX_MISC, misc);
-	if (!(vmx_caps.secondary_allowed & SECONDARY_EXEC_SHADOW_VMCS) ||
-	    !(misc & MISC_VMWRITE_ALL))
-		return false;
+	shadow_vmcs = shadow_vmcs && nested && (misc & MISC_VMWRITE_ALL) &&
+		      (vmx_caps.secondary_allowed & SECONDARY_EXEC_SHADOW_VMCS);
+	if (!shadow_vmcs)
+		return;
 	memset(&exiting, 0xff, sizeof(exiting));
 	for (i = 0; i < ARRAY_SIZE(fields); i++)
 		__clear_bit(fields[i].field, exiting.read);
-	possible = true;
-	return true;
 }
 
 bool mirror_is_possible(void)
 {
-	return possible;
+	return shadow_vmcs;
 }
 
 static bool is_mirrored(u64 field)
@@ -132,7 +134,7 @@ void mirror_after_read(struct vcpu *vcpu, u64 field)
 {
 	struct nested *n = nested_of(vcpu);
 
-	if (!possible || n->mirrored || !is_mirrored(field))
+	if (!shadow_vmcs || n->mirrored || !is_mirrored(field))
 		return;
 	mirror_fill(vcpu);
 	vmwrite(VMREAD_BITMAP, bitmap_pa(exiting.read));

@@ -208,7 +208,7 @@ bool evmcs_keeps_bitmap(const struct vcpu *vcpu);
  * mirror.c: a shadow VMCS of L0's, in which the CPU finds what L1 reads most of its current
  * VMCS.  L1's own VMCS is loaded.
  */
-bool mirror_init(void); /* at load; false: the CPU has none */
+void mirror_init(bool nested); /* at load */
 bool mirror_is_possible(void);
 /* L1 exited to read @field of its current VMCS: it need not again. */
 void mirror_after_read(struct vcpu *vcpu, u64 field);

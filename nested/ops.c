@@ -14,10 +14,6 @@ static bool nested = true;
 module_param(nested, bool, 0444);
 MODULE_PARM_DESC(nested, "offer VMX to guests; needs unrestricted_guest (default Y)");
 
-static bool shadow_vmcs = true;
-module_param(shadow_vmcs, bool, 0444);
-MODULE_PARM_DESC(shadow_vmcs, "let the CPU carry out a guest hypervisor's VMREADs (default Y)");
-
 struct nested_caps nested_offer __ro_after_init;
 
 /* The host's MSRs, by the members of struct nested_caps that hold them. */
@@ -103,7 +99,7 @@ static const struct nested_ops ops = {
 void __init nested_init(void)
 {
 	nested = nested && vmx_caps.choice.unrestricted_guest;
-	shadow_vmcs = shadow_vmcs && nested && mirror_init();
+	mirror_init(nested);
 	if (!nested)
 		return;
 	settle_offer();

@@ -157,6 +157,11 @@ bool l1_failed(struct l1 *l1, unsigned int i)
 	return l1_result(l1, i) & 0x41 && l1_result(l1, i) != L1_EXITED;
 }
 
+bool l1_failed_invalid(struct l1 *l1, unsigned int i)
+{
+	return (l1_result(l1, i) & 0x8d5) == 1 && l1_result(l1, i) != L1_EXITED;
+}
+
 int l1_entry_error(struct l1 *l1)
 {
 	unsigned int enter = l1_add(l1, L1_ENTER, 0, 0), error = l1_read(l1, F_ERROR);

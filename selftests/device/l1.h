@@ -52,6 +52,8 @@ int l1_go_on(struct l1 *l1);
 uint64_t l1_value(struct l1 *l1, unsigned int command);
 uint64_t l1_result(struct l1 *l1, unsigned int command);
 bool l1_failed(struct l1 *l1, unsigned int command);	/* VMfail of either kind */
+/* CF alone of the arithmetic flags: VMfailInvalid. */
+bool l1_failed_invalid(struct l1 *l1, unsigned int command);
 /* One entry, and the script is run: the number of VMfailValid's error, or -1 if it did not. */
 int l1_entry_error(struct l1 *l1);
 

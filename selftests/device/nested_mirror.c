@@ -180,7 +180,7 @@ TEST_F(nested_mirror, current)
 	l1_add(l1, L1_VMCLEAR, other, 0);
 	read = l1_read(l1, F_REASON);
 	ASSERT_EQ(0, l1_run(l1));
-	EXPECT_EQ(1, l1_result(l1, read) & 0x8d5) TH_LOG("VMfailInvalid: no VMCS is current");
+	EXPECT_TRUE(l1_failed_invalid(l1, read)) TH_LOG("no VMCS is current");
 	l1_add(l1, L1_VMXOFF, 0, 0);
 	l1_read(l1, F_REASON);
 	EXPECT_EQ(KVM_EXIT_SHUTDOWN, l1_run(l1)) TH_LOG("#UD outside of VMX operation");
@@ -215,7 +215,7 @@ TEST_F(nested_mirror, nested_state)
 	ASSERT_EQ(0, kvm_ioctl(fd, KVM_SET_NESTED_STATE, &none));
 	read = l1_read(l1, F_REASON);
 	ASSERT_EQ(0, l1_run(l1));
-	EXPECT_EQ(1, l1_result(l1, read) & 0x8d5);
+	EXPECT_TRUE(l1_failed_invalid(l1, read));
 }
 
 /* The first read begins it: no other has an exit, whatever happens between. */
