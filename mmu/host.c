@@ -412,6 +412,21 @@ int host_read_guest(const struct slots *slots, gpa_t gpa, void *to, size_t len)
 	return 0;
 }
 
+int host_read_words(const struct slots *slots, gpa_t page, const u16 *number, unsigned int n,
+		    u64 *to)
+{
+	unsigned long hva;
+	unsigned int i;
+	size_t piece;
+
+	if (!guest_piece(slots, page, PAGE_SIZE, &hva, &piece))
+		return -EFAULT;
+	for (i = 0; i < n; i++)
+		if (!read_user(&to[i], hva + number[i] * sizeof(*to), sizeof(*to)))
+			return -EFAULT;
+	return 0;
+}
+
 void host_poke_guest(const struct slots *slots, gpa_t gpa, u8 value)
 {
 	unsigned long hva;

@@ -126,6 +126,9 @@ struct slots *host_publish(struct host *host, struct slots *slots);
 int host_read_guest(const struct slots *slots, gpa_t gpa, void *to, size_t len);
 int host_write_guest(const struct slots *slots, gpa_t gpa, const void *from, size_t len,
 		     struct ring *ring);
+/* The same for @n words of 8 bytes of one page, by their numbers in it. */
+int host_read_words(const struct slots *slots, gpa_t page, const u16 *number, unsigned int n,
+		    u64 *to);
 /*
  * Writes one byte if its page is there, in any context whose mm is the VM's.
  * Not recorded: the caller does that, by host_write_guest(), before a harvest

@@ -65,16 +65,14 @@ static void write_controls02(struct vcpu *vcpu)
 	tsc_write_vmcs(vcpu);
 }
 
-/* Of L1's MSR bitmap; ones where there is none, or no memory. */
-static u64 msr_bitmap_word(struct vcpu *vcpu, unsigned int word)
+/* The words of L1's MSR bitmap that matter; ones where there is none, or no memory. */
+static void read_msr_bitmap12(struct vcpu *vcpu, u64 *words)
 {
 	const struct vmcs12 *v = vmcs12_of(vcpu);
-	u64 bits;
 
 	if (!(v->cpu_based_vm_exec_control & CPU_BASED_USE_MSR_BITMAPS) ||
-	    guest_read(vcpu, v->msr_bitmap + word * sizeof(bits), &bits, sizeof(bits)))
-		return ~0ull;
-	return bits;
+	    guest_read_words(vcpu, v->msr_bitmap, vm_no_exit_words, VM_NO_EXIT_WORDS, words))
+		memset(words, 0xff, VM_NO_EXIT_WORDS * sizeof(*words));
 }
 
 /* What exits by L0's wish or L1's.  The owner's MSR filter may change L0's at any time. */
@@ -83,13 +81,15 @@ static void write_msr_bitmap02(struct vcpu *vcpu)
 	struct nested *n = nested_of(vcpu);
 	u64 *bitmap = (u64 *)n->msr_bitmap;
 	const u64 *l0 = (const u64 *)vcpu->vm->msr_bitmap;
+	u64 l1[VM_NO_EXIT_WORDS];
 	unsigned int i;
 
+	read_msr_bitmap12(vcpu, l1);
 	for (i = 0; i < VM_NO_EXIT_WORDS; i++) {
 		unsigned int word = vm_no_exit_words[i];
 
 		n->bitmap_l0[i] = READ_ONCE(l0[word]);
-		bitmap[word] = n->bitmap_l0[i] | msr_bitmap_word(vcpu, word);
+		bitmap[word] = n->bitmap_l0[i] | l1[i];
 	}
 	vmwrite(MSR_BITMAP, __pa(bitmap));
 }

@@ -12,19 +12,26 @@
 /* How often an entry of L1's may change under our eyes before L2 tries again. */
 #define WALK_TRIES 4
 
-static int read_entry(void *vcpu, gpa_t gpa, u64 *entry)
+/* Whose tables are walked, and the slots that they are in while it lasts. */
+struct walker {
+	struct vcpu *vcpu;
+	const struct slots *slots;
+};
+
+static int read_entry(void *walker, gpa_t gpa, u64 *entry)
 {
-	return guest_read(vcpu, gpa, entry, sizeof(*entry));
+	return host_read_guest(((struct walker *)walker)->slots, gpa, entry, sizeof(*entry));
 }
 
-static int set_bits(void *vcpu, const struct guest_entry *entry, u32 bits)
+static int set_bits(void *walker, const struct guest_entry *entry, u32 bits)
 {
-	return guest_set_bits(vcpu, entry, bits);
+	return guest_set_bits(((struct walker *)walker)->vcpu, entry, bits);
 }
 
 /* As with the CPU, what is written where there is no memory is gone. */
-static void log_write(void *vcpu, u16 index, gpa_t gpa)
+static void log_write(void *walker, u16 index, gpa_t gpa)
 {
+	struct vcpu *vcpu = ((struct walker *)walker)->vcpu;
 	u64 entry = gpa;
 
 	guest_write(vcpu, vmcs12_of(vcpu)->pml_address + index * sizeof(entry), &entry,
@@ -37,7 +44,9 @@ static enum ept12_outcome walk_ept12(struct vcpu *vcpu, struct ept12_walk *walk,
 {
 	enum ept12_outcome outcome = EPT12_CHANGED;
 	struct vmcs12 *v = vmcs12_of(vcpu);
-	int tries;
+	struct host *host = &vcpu->vm->host;
+	int tries, srcu = srcu_read_lock(&host->srcu);
+	struct walker walker = { vcpu, srcu_dereference(host->slots, &host->srcu) };
 
 	*walk = (struct ept12_walk){
 		.eptp = v->ept_pointer,
@@ -46,13 +55,14 @@ static enum ept12_outcome walk_ept12(struct vcpu *vcpu, struct ept12_walk *walk,
 		.access = access,
 		.logs = logs && (secondary12(v) & SECONDARY_EXEC_ENABLE_PML),
 		.log_index = v->guest_pml_index,
-		.opaque = vcpu,
+		.opaque = &walker,
 		.read = read_entry,
 		.set = set_bits,
 		.log = log_write,
 	};
 	for (tries = 0; outcome == EPT12_CHANGED && tries < WALK_TRIES; tries++)
 		outcome = ept12_translate(walk, gpa);
+	srcu_read_unlock(&host->srcu, srcu);
 	v->guest_pml_index = walk->log_index;
 	return outcome;
 }

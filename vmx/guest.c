@@ -17,6 +17,16 @@ int guest_read(struct vcpu *vcpu, gpa_t gpa, void *to, size_t len)
 	return ret;
 }
 
+int guest_read_words(struct vcpu *vcpu, gpa_t page, const u16 *number, unsigned int n, u64 *to)
+{
+	struct host *host = &vcpu->vm->host;
+	int srcu = srcu_read_lock(&host->srcu);
+	int ret = host_read_words(srcu_dereference(host->slots, &host->srcu), page, number, n, to);
+
+	srcu_read_unlock(&host->srcu, srcu);
+	return ret;
+}
+
 int guest_write(struct vcpu *vcpu, gpa_t gpa, const void *from, size_t len)
 {
 	struct host *host = &vcpu->vm->host;

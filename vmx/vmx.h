@@ -480,6 +480,7 @@ int exit_ept_violation(struct vcpu *vcpu);
 int exit_ept_misconfig(struct vcpu *vcpu);
 /* Guest memory by physical address.  0 or -EFAULT. */
 int guest_read(struct vcpu *vcpu, gpa_t gpa, void *to, size_t len);
+int guest_read_words(struct vcpu *vcpu, gpa_t page, const u16 *number, unsigned int n, u64 *to);
 int guest_write(struct vcpu *vcpu, gpa_t gpa, const void *from, size_t len);
 /* A structure with a version inside, within one page; *@version is raised by 2 or 3. */
 int guest_write_versioned(struct vcpu *vcpu, gpa_t gpa, void *data, size_t len, u32 *version);

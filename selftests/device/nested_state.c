@@ -76,11 +76,19 @@ TEST_F(nested_state, fields_that_l1_changes)
 }
 
 #define MSR_TSC_ADJUST		0x3b	/* L0 has it exit */
-#define MSR_SYSENTER_ESP	0x175	/* and lets this pass */
+#define MSR_SYSENTER_ESP	0x175	/* and lets these pass, which are words apart */
+#define MSR_FS_BASE		0xc0000100
 
 TEST_F(nested_state, msrs_that_l1_wants)
 {
-	static const uint32_t msrs[] = { MSR_TSC_ADJUST, MSR_SYSENTER_ESP };
+	static const struct {
+		uint32_t index, bit;
+		uint64_t value;
+	} msrs[] = {
+		{ MSR_TSC_ADJUST, MSR_TSC_ADJUST, 0 },
+		{ MSR_SYSENTER_ESP, MSR_SYSENTER_ESP, 0x1234 },
+		{ MSR_FS_BASE, 0x2000 + (MSR_FS_BASE & 0x1fff), 0x5678 },
+	};
 	struct l1 *l1 = &self->l1;
 	uint8_t *bitmap = bench_low(&l1->bench, L1_BITMAP_GPA);
 	unsigned int round, i;
@@ -90,19 +98,20 @@ TEST_F(nested_state, msrs_that_l1_wants)
 	l1_write(l1, F_MSR_BITMAP, L1_BITMAP_GPA);
 	l1_write(l1, F_PROC, l1_controls(l1, L1_PROC, C_PROC_HLT | C_PROC_MSR_BITMAP));
 	l1_write(l1, F_GUEST_SYSENTER_ESP, 0x1234);
+	l1_write(l1, F_GUEST_FS_BASE, 0x5678);
 	for (round = 0; round < 8; round++) {
-		for (i = 0; i < 2; i++) {
+		for (i = 0; i < ARRAY_SIZE(msrs); i++) {
 			bool wanted = round >> i & 1;
-			uint8_t bit = 1 << msrs[i] % 8;
+			uint8_t bit = 1 << msrs[i].bit % 8;
 
-			bitmap[msrs[i] / 8] = wanted ? bit : (uint8_t)~bit;
-			*l1_reg(l1, L1_RCX) = msrs[i];
+			bitmap[msrs[i].bit / 8] = wanted ? bit : (uint8_t)~bit;
+			*l1_reg(l1, L1_RCX) = msrs[i].index;
 			*l1_reg(l1, L1_RAX) = ~0ULL;
 			ASSERT_EQ(wanted ? R_RDMSR : R_VMCALL, again(_metadata, l1, 0, first))
-				TH_LOG("MSR %x, round %u", msrs[i], round);
+				TH_LOG("MSR %x, round %u", msrs[i].index, round);
 			first = false;
 			if (!wanted)
-				ASSERT_EQ(i ? 0x1234 : 0, *l1_reg(l1, L1_RAX));
+				ASSERT_EQ(msrs[i].value, *l1_reg(l1, L1_RAX));
 		}
 	}
 }

@@ -317,6 +317,24 @@ TEST(a_read_takes_a_writable_page_as_such_and_others_not)
 	fixture_exit(&f);
 }
 
+/* Of a page that is there, of one whose memory is gone, and of none. */
+TEST(words_of_a_page)
+{
+	static const u16 number[] = { 0, 511 };
+	u64 word[] = { 1, 1 };
+	struct fixture f;
+
+	fixture_init(&f, FIX_PML);
+	fixture_slot(&f, 1, 100, 10, 0, 0);
+	CHECK_EQ(host_read_words(fixture_slots(&f), 0x6d000, number, 2, word), 0);
+	CHECK_EQ(word[0], 0);
+	CHECK_EQ(word[1], 0);
+	fake_host.pte[9].no_mapping = true;
+	CHECK_EQ(host_read_words(fixture_slots(&f), 0x6d000, number, 2, word), -EFAULT);
+	CHECK_EQ(host_read_words(fixture_slots(&f), 0x6e000, number, 2, word), -EFAULT);
+	fixture_exit(&f);
+}
+
 /* Invariant 12: what the hypervisor writes is dirty, page by page, slot by slot. */
 TEST(a_copy_to_the_guest_is_recorded)
 {
