@@ -21,9 +21,10 @@ struct vmx_caps vmx_caps __ro_after_init;
 static bool pml = true;
 module_param(pml, bool, 0444);
 MODULE_PARM_DESC(pml, "log writes by page-modification logging; needs ept_ad (default Y)");
-static bool nested_pml;
+
+static bool nested_pml = true;
 module_param(nested_pml, bool, 0444);
-MODULE_PARM_DESC(nested_pml, "log so what a guest's guest writes, too; needs pml (default N)");
+MODULE_PARM_DESC(nested_pml, "log so what a guest's guest writes, too; needs pml (default Y)");
 
 static bool ept_ad = true;
 module_param(ept_ad, bool, 0444);
