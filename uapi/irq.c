@@ -29,6 +29,8 @@ long irq_set_boot_cpu(struct vm *vm, unsigned long id)
 {
 	long err = 0;
 
+	if (id >= VM_MAX_VCPU_ID)
+		return -EINVAL;
 	mutex_lock(&vm->lock);
 	if (vm->nr_vcpus)
 		err = -EBUSY;

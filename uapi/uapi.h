@@ -9,13 +9,9 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 
+#include "uapi/kvm_later.h"
 #include "uapi/vellum.h"
 #include "vmx/vcpu.h"
-
-/* Defined by headers from 6.2 on; the number is the ABI's. */
-#ifndef KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP
-#define KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP 225
-#endif
 
 extern const struct file_operations dev_fops;
 
@@ -41,7 +37,7 @@ long get_hyperv_cpuid(const struct vcpu *vcpu, struct kvm_cpuid2 __user *user);
 /* KVM_CREATE_VM: a descriptor, or -errno. */
 long vm_ioctl_create(unsigned long type);
 
-/* KVM_SET_USER_MEMORY_REGION. */
+/* KVM_SET_USER_MEMORY_REGION, or what KVM_SET_USER_MEMORY_REGION2 has of it. */
 long memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
 /* VELLUM_SET_TRACKING. */
 long memory_set_tracking(struct vm *vm, const struct vellum_tracking *asked);

@@ -162,6 +162,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_CREATE_VCPU:
 		return vcpu_ioctl_create(vm, arg);
 	case KVM_SET_USER_MEMORY_REGION:
+	case KVM_SET_USER_MEMORY_REGION2: /* what follows is for a flag that is refused */
 		if (copy_from_user(&region, user, sizeof(region)))
 			return -EFAULT;
 		return memory_set_region(vm, &region);

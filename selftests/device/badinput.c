@@ -127,6 +127,10 @@ TEST_F(badinput, vcpu_ids)
 	vcpu_close(&vcpu);
 	/* The VM keeps a vCPU whose descriptor is closed. */
 	EXPECT_EQ(-EEXIST, vcpu_open(&b->vm, &vcpu, 1));
+	/* Nor can the boot CPU be one that there cannot be; KVM of 6.1 says it comes too late. */
+	EXPECT_EQ(-EBUSY, kvm_ioctl(b->vm.fd, KVM_SET_BOOT_CPU_ID, (void *)1));
+	if (!kvm_device_is_kvm())
+		EXPECT_EQ(-EINVAL, kvm_ioctl(b->vm.fd, KVM_SET_BOOT_CPU_ID, (void *)(long)max));
 }
 
 TEST_F(badinput, run_before_set_up)

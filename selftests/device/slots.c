@@ -7,6 +7,7 @@
 #include <kselftest_harness.h>
 #include <errno.h>
 
+#include "../../uapi/kvm_later.h"
 #include "vm.h"
 
 #define PAGES		512
@@ -277,6 +278,34 @@ TEST_F(slots, changes_that_are_refused)
 	for (bit = 2; bit < 32; bit++)
 		EXPECT_EQ(-EINVAL, bench_set_flags(b, 1U << bit)) TH_LOG("flag %u", bit);
 	EXPECT_EQ(0, bench_set_flags(b, KVM_MEM_LOG_DIRTY_PAGES));
+}
+
+/* KVM_SET_USER_MEMORY_REGION2 sets what the older call sets, and has no guest_memfd. */
+TEST_F(slots, by_the_larger_structure)
+{
+	struct bench *b = &self->bench;
+	const struct mem *data = &b->data;
+	struct kvm_userspace_memory_region2 region = {
+		.slot = data->id, .flags = KVM_MEM_LOG_DIRTY_PAGES, .guest_phys_addr = data->gpa,
+		.memory_size = data->size, .userspace_addr = (uintptr_t)data->host,
+		.guest_memfd = -1,
+	};
+	uint64_t bitmap[PAGES / 64];
+
+	if (kvm_cap(b->vm.fd, KVM_CAP_USER_MEMORY2) <= 0 && kvm_device_is_kvm())
+		SKIP(return, "KVM has it from 6.8 on");
+	ASSERT_EQ(1, kvm_cap(b->vm.fd, KVM_CAP_USER_MEMORY2));
+	ASSERT_EQ(0, bench_set_flags(b, 0));
+	ASSERT_NE(0, vm_get_log(&b->vm, data, bitmap));
+	ASSERT_EQ(0, kvm_ioctl(b->vm.fd, KVM_SET_USER_MEMORY_REGION2, &region));
+	EXPECT_EQ(0, vm_get_log(&b->vm, data, bitmap)) TH_LOG("it is logged");
+	region.flags |= 1 << 2;
+	EXPECT_EQ(-EINVAL, kvm_ioctl(b->vm.fd, KVM_SET_USER_MEMORY_REGION2, &region));
+	region.flags = 0;
+	region.memory_size = 0;
+	EXPECT_EQ(0, kvm_ioctl(b->vm.fd, KVM_SET_USER_MEMORY_REGION2, &region));
+	EXPECT_EQ(-ENOENT, vm_get_log(&b->vm, data, bitmap)) TH_LOG("it is gone");
+	EXPECT_EQ(-EFAULT, kvm_ioctl(b->vm.fd, KVM_SET_USER_MEMORY_REGION2, (void *)PAGE_SIZE));
 }
 
 /* As many slots as the device says it has, and not one more. */

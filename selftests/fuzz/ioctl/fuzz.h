@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../../uapi/kvm_later.h"
 #include "../../../uapi/vellum.h"
 #include "../../device/vm.h"
 
