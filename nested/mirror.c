@@ -11,20 +11,11 @@
 
 #include "nested/nested.h"
 
-/* A field, and where it is in struct vmcs12. */
-struct mirrored {
-	u16 field;
-	u16 offset;
-};
-
-#define FIELD(encoding, name) \
-	{ \
-		encoding, offsetof(struct vmcs12, name) \
-	}
+#define FIELD VMCS12_OFFSET
 
 /* clang-format off */
 /* What handling an exit takes; by their bytes in struct vmcs12. */
-static const struct mirrored fields[] = {
+static const struct vmcs12_offset fields[] = {
 	FIELD(EXIT_QUALIFICATION, exit_qualification),
 	FIELD(GUEST_LINEAR_ADDRESS, guest_linear_address),
 	FIELD(GUEST_PHYSICAL_ADDRESS, guest_physical_address),

@@ -6,16 +6,7 @@
  */
 #include "nested/nested.h"
 
-/* A field, and where it is in struct vmcs12. */
-struct direct {
-	u16 field;
-	u16 offset;
-};
-
-#define DIRECT(FIELD, name) \
-	{ \
-		FIELD, offsetof(struct vmcs12, name) \
-	}
+#define DIRECT VMCS12_OFFSET
 /* Of each segment register. */
 #define SEGMENTS(FIELD, name) \
 	DIRECT(GUEST_ES_##FIELD, guest_es_##name), DIRECT(GUEST_CS_##FIELD, guest_cs_##name), \
@@ -28,7 +19,7 @@ struct direct {
 
 /* clang-format off */
 /* By their bytes in struct vmcs12; those that L1 writes all the time first. */
-static const struct direct direct[] = {
+static const struct vmcs12_offset direct[] = {
 	DIRECT(GUEST_CR3, guest_cr3), DIRECT(GUEST_RIP, guest_rip), DIRECT(GUEST_RSP, guest_rsp),
 	DIRECT(GUEST_RFLAGS, guest_rflags),
 	DIRECT(GUEST_PENDING_DBG_EXCEPTIONS, guest_pending_dbg_exceptions),

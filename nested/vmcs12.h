@@ -46,6 +46,17 @@ struct vmcs12_place {
 	u8 bytes;
 };
 
+/* One field of a table that goes by offsets, its bytes being known. */
+struct vmcs12_offset {
+	u16 field; /* its encoding */
+	u16 offset;
+};
+
+#define VMCS12_OFFSET(encoding, name) \
+	{ \
+		encoding, offsetof(struct vmcs12, name) \
+	}
+
 /*
  * Where the field with this encoding is, or its upper half.  Any 64-bit value
  * may be asked for: the operand of VMREAD and VMWRITE is L1's.

@@ -93,12 +93,6 @@ int hyperv_get_msr(struct vcpu *vcpu, u32 index, u64 *value)
 	return -EINVAL; /* EOI is for writing */
 }
 
-/* The page that @value names, if it enables one, can be one of this guest's. */
-static bool names_page(const struct vcpu *vcpu, u64 value)
-{
-	return !(value & PAGE_ENABLED) || !(value >> vcpu->cpuid.maxphyaddr);
-}
-
 static void set_guest_os_id(struct vm_hyperv *vm, u64 value)
 {
 	WRITE_ONCE(vm->guest_os_id, value);
@@ -113,8 +107,6 @@ static int set_hypercall(struct vcpu *vcpu, u64 value, bool host)
 	static const u8 code[] = { 0x0f, 0x01, 0xc1, 0xc3 }; /* VMCALL; RET */
 	struct vm_hyperv *vm = &vcpu->vm->hyperv;
 
-	if (!names_page(vcpu, value))
-		return -EINVAL;
 	if (!host && !READ_ONCE(vm->guest_os_id))
 		value &= ~PAGE_ENABLED;
 	if (!host && (value & PAGE_ENABLED) &&
@@ -129,8 +121,6 @@ static int set_assist(struct vcpu *vcpu, u64 value, bool host)
 {
 	const u32 nothing = 0;
 
-	if (!names_page(vcpu, value))
-		return -EINVAL;
 	if (!host && (value & PAGE_ENABLED) &&
 	    guest_write(vcpu, value & PAGE_MASK, &nothing, sizeof(nothing)))
 		return -EINVAL;

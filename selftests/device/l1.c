@@ -151,25 +151,42 @@ uint64_t l1_result(struct l1 *l1, unsigned int i)
 	return command(l1, i)[3];
 }
 
-/* CF or ZF. */
+#define FLAGS_CF	0x001
+#define FLAGS_ZF	0x040
+#define FLAGS_ALU	0x8d5	/* all that VMX instructions set or clear (SDM 3D 31.2) */
+
 bool l1_failed(struct l1 *l1, unsigned int i)
 {
-	return l1_result(l1, i) & 0x41 && l1_result(l1, i) != L1_EXITED;
+	return l1_result(l1, i) & (FLAGS_CF | FLAGS_ZF) && l1_result(l1, i) != L1_EXITED;
 }
 
 bool l1_failed_invalid(struct l1 *l1, unsigned int i)
 {
-	return (l1_result(l1, i) & 0x8d5) == 1 && l1_result(l1, i) != L1_EXITED;
+	return (l1_result(l1, i) & FLAGS_ALU) == FLAGS_CF && l1_result(l1, i) != L1_EXITED;
+}
+
+bool l1_failed_valid(struct l1 *l1, unsigned int i)
+{
+	return (l1_result(l1, i) & FLAGS_ALU) == FLAGS_ZF && l1_result(l1, i) != L1_EXITED;
 }
 
 int l1_entry_error(struct l1 *l1)
 {
 	unsigned int enter = l1_add(l1, L1_ENTER, 0, 0), error = l1_read(l1, F_ERROR);
 
-	/* ZF alone of the arithmetic flags. */
-	if (l1_run(l1) || (l1_result(l1, enter) & 0x8d5) != 0x40)
-		return -1;
-	return l1_value(l1, error);
+	return !l1_run(l1) && l1_failed_valid(l1, enter) ? (int)l1_value(l1, error) : -1;
+}
+
+int l1_get_nested_state(struct vcpu *vcpu, struct l1_nested_state *state)
+{
+	memset(state, 0, sizeof(*state));
+	state->head.size = sizeof(*state);
+	return kvm_ioctl(vcpu->fd, KVM_GET_NESTED_STATE, state);
+}
+
+int l1_set_nested_state(struct vcpu *vcpu, const struct l1_nested_state *state)
+{
+	return kvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, (void *)state);
 }
 
 uint64_t *l1_reg(struct l1 *l1, unsigned int offset)

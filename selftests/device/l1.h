@@ -52,10 +52,21 @@ int l1_go_on(struct l1 *l1);
 uint64_t l1_value(struct l1 *l1, unsigned int command);
 uint64_t l1_result(struct l1 *l1, unsigned int command);
 bool l1_failed(struct l1 *l1, unsigned int command);	/* VMfail of either kind */
-/* CF alone of the arithmetic flags: VMfailInvalid. */
+/* CF, or ZF, alone of the arithmetic flags: VMfailInvalid, VMfailValid. */
 bool l1_failed_invalid(struct l1 *l1, unsigned int command);
+bool l1_failed_valid(struct l1 *l1, unsigned int command);
 /* One entry, and the script is run: the number of VMfailValid's error, or -1 if it did not. */
 int l1_entry_error(struct l1 *l1);
+
+/* Nested state with room for the current VMCS and a shadow of it. */
+struct l1_nested_state {
+	struct kvm_nested_state head;
+	uint8_t vmcs12[2 * PAGE_SIZE];
+};
+
+/* 0 or -errno. */
+int l1_get_nested_state(struct vcpu *vcpu, struct l1_nested_state *state);
+int l1_set_nested_state(struct vcpu *vcpu, const struct l1_nested_state *state);
 
 /* L2's registers at the next entry, and as they were at the last exit. */
 uint64_t *l1_reg(struct l1 *l1, unsigned int offset);

@@ -186,33 +186,27 @@ TEST_F(nested_mirror, current)
 	EXPECT_EQ(KVM_EXIT_SHUTDOWN, l1_run(l1)) TH_LOG("#UD outside of VMX operation");
 }
 
-union nested_state {
-	struct kvm_nested_state head;
-	char room[sizeof(struct kvm_nested_state) + 2 * 4096];
-};
-
 /* Nested state that is set in the middle, as a snapshot's is. */
 TEST_F(nested_mirror, nested_state)
 {
-	static union nested_state before, none;
-	int fd = self->l1.bench.vcpu[0].fd;
+	static struct l1_nested_state before, none;
+	struct vcpu *vcpu = &self->l1.bench.vcpu[0];
 	struct l1 *l1 = &self->l1;
 	uint64_t want[FIELDS], later[FIELDS];
 	unsigned int read;
 
 	write_all(_metadata, l1, 0, want);
 	check(_metadata, l1, want);
-	before.head.size = sizeof(before);
-	ASSERT_EQ(0, kvm_ioctl(fd, KVM_GET_NESTED_STATE, &before));
+	ASSERT_EQ(0, l1_get_nested_state(vcpu, &before));
 	write_all(_metadata, l1, 1, later);
 	check(_metadata, l1, later);
-	ASSERT_EQ(0, kvm_ioctl(fd, KVM_SET_NESTED_STATE, &before));
+	ASSERT_EQ(0, l1_set_nested_state(vcpu, &before));
 	check(_metadata, l1, want);
 	/* In VMX operation, without a current VMCS. */
 	none.head = before.head;
 	none.head.size = sizeof(none.head);
 	none.head.hdr.vmx.vmcs12_pa = -1;
-	ASSERT_EQ(0, kvm_ioctl(fd, KVM_SET_NESTED_STATE, &none));
+	ASSERT_EQ(0, l1_set_nested_state(vcpu, &none));
 	read = l1_read(l1, F_REASON);
 	ASSERT_EQ(0, l1_run(l1));
 	EXPECT_TRUE(l1_failed_invalid(l1, read));

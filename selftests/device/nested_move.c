@@ -82,41 +82,30 @@ FIXTURE_TEARDOWN(nested_move)
 	l1_close(&self->l1);
 }
 
-union nested_state {
-	struct kvm_nested_state head;
-	char room[sizeof(struct kvm_nested_state) + 2 * 4096];
-};
-
-static int get_nested(const struct bench *bench, union nested_state *nested)
-{
-	memset(nested, 0, sizeof(*nested));
-	nested->head.size = sizeof(*nested);
-	return kvm_ioctl(bench->vcpu[0].fd, KVM_GET_NESTED_STATE, nested);
-}
-
 /* The alarm may come before L1 has entered it. */
-static bool in_l2(const struct bench *bench)
+static bool in_l2(struct bench *bench)
 {
-	static union nested_state nested;
+	static struct l1_nested_state nested;
 
-	return !get_nested(bench, &nested) && nested.head.flags & KVM_STATE_NESTED_GUEST_MODE;
+	return !l1_get_nested_state(&bench->vcpu[0], &nested) &&
+	       nested.head.flags & KVM_STATE_NESTED_GUEST_MODE;
 }
 
 /* The vCPU of @from is in L2; @to has the same memory, and takes all state. */
 static void move_vcpu(struct __test_metadata *_metadata, struct bench *from, struct bench *to,
 		      bool nested_first)
 {
-	static union nested_state nested;
+	static struct l1_nested_state nested;
 	static struct cpu_state state;
 	int refused;
 
 	ASSERT_EQ(0, cpu_save(&from->vm, &from->vcpu[0], &state));
-	ASSERT_EQ(0, get_nested(from, &nested));
+	ASSERT_EQ(0, l1_get_nested_state(&from->vcpu[0], &nested));
 	ASSERT_TRUE(nested.head.flags & KVM_STATE_NESTED_GUEST_MODE);
 	/* KVM 6.1 refuses one of the MSRs that it lists itself. */
 	refused = cpu_restore(&to->vcpu[0], &state);
 	ASSERT_TRUE(!refused || (refused == 1 && kvm_device_is_kvm()));
-	ASSERT_EQ(0, kvm_ioctl(to->vcpu[0].fd, KVM_SET_NESTED_STATE, &nested));
+	ASSERT_EQ(0, l1_set_nested_state(&to->vcpu[0], &nested));
 	if (nested_first) {
 		ASSERT_EQ(0, kvm_ioctl(to->vcpu[0].fd, KVM_SET_SREGS, &state.sregs));
 		ASSERT_EQ(0, kvm_ioctl(to->vcpu[0].fd, KVM_SET_REGS, &state.regs));

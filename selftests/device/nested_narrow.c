@@ -188,10 +188,7 @@ static void narrow(struct __test_metadata *_metadata, struct l1 *l1)
 {
 	const struct bench_config wide = config(false);
 	static struct cpu_state state;
-	static struct {
-		struct kvm_nested_state head;
-		char room[2 * 4096];
-	} nested;
+	static struct l1_nested_state nested;
 	struct bench to;
 
 	/* The OUT is over. */
@@ -200,13 +197,11 @@ static void narrow(struct __test_metadata *_metadata, struct l1 *l1)
 	ASSERT_EQ(0, bench_open(&to, &wide));
 	memcpy(to.low.host, l1->bench.low.host, to.low.size);
 	memcpy(to.data.host, l1->bench.data.host, to.data.size);
-	memset(&nested, 0, sizeof(nested));
-	nested.head.size = sizeof(nested);
 	ASSERT_EQ(0, cpu_save(&l1->bench.vm, &l1->bench.vcpu[0], &state));
-	ASSERT_EQ(0, kvm_ioctl(l1->bench.vcpu[0].fd, KVM_GET_NESTED_STATE, &nested));
+	ASSERT_EQ(0, l1_get_nested_state(&l1->bench.vcpu[0], &nested));
 	ASSERT_TRUE(nested.head.flags & KVM_STATE_NESTED_GUEST_MODE);
 	ASSERT_GE(1, cpu_restore(&to.vcpu[0], &state));
-	ASSERT_EQ(0, kvm_ioctl(to.vcpu[0].fd, KVM_SET_NESTED_STATE, &nested));
+	ASSERT_EQ(0, l1_set_nested_state(&to.vcpu[0], &nested));
 	ASSERT_EQ(0, vcpu_set_maxphyaddr(&to.vcpu[0], BITS));
 	bench_close(&l1->bench);
 	l1->bench = to;

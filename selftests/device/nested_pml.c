@@ -437,18 +437,14 @@ TEST_F(nested_pml, string_input_is_logged)
 TEST_F(nested_pml, nested_state_has_the_index)
 {
 	static const unsigned int pages[] = { 5, 6 };
-	static struct {
-		struct kvm_nested_state head;
-		uint8_t vmcs12[2 * PAGE_SIZE];
-	} state;
+	static struct l1_nested_state state;
 	struct l1 *l1 = &self->l1;
 	uint64_t address;
 	uint16_t index;
 
 	start(l1, stores, sizeof(stores), 100);
 	ASSERT_EQ(98, go_over(_metadata, l1, true, pages, 2).index);
-	state.head.size = sizeof(state);
-	ASSERT_EQ(0, kvm_ioctl(l1->bench.vcpu[0].fd, KVM_GET_NESTED_STATE, &state));
+	ASSERT_EQ(0, l1_get_nested_state(&l1->bench.vcpu[0], &state));
 	memcpy(&address, &state.vmcs12[312], sizeof(address));
 	memcpy(&index, &state.vmcs12[996], sizeof(index));
 	ASSERT_EQ(LOG_GPA, address);

@@ -432,10 +432,7 @@ TEST_F(nested_vmfunc, pml_of_l1)
 /* KVM_GET_NESTED_STATE has the EPT that L2 is using, and KVM_SET_NESTED_STATE takes it up. */
 TEST_F(nested_vmfunc, nested_state_has_the_eptp)
 {
-	static struct {
-		struct kvm_nested_state head;
-		uint8_t vmcs12[2 * PAGE_SIZE];
-	} state;
+	static struct l1_nested_state state;
 	struct l1 *l1 = &self->l1;
 	struct vcpu *vcpu = &l1->bench.vcpu[0];
 	unsigned int i, reason;
@@ -457,12 +454,10 @@ TEST_F(nested_vmfunc, nested_state_has_the_eptp)
 		vcpu->run->immediate_exit = 1;
 		ASSERT_EQ(-EINTR, bench_run(&l1->bench, 0));
 		vcpu->run->immediate_exit = 0;
-		memset(&state, 0, sizeof(state));
-		state.head.size = sizeof(state);
-		ASSERT_EQ(0, kvm_ioctl(vcpu->fd, KVM_GET_NESTED_STATE, &state));
+		ASSERT_EQ(0, l1_get_nested_state(vcpu, &state));
 		memcpy(&eptp, &state.vmcs12[120], sizeof(eptp));
 		ASSERT_EQ(eptp_list(l1)[i % VIEWS], eptp);
-		ASSERT_EQ(0, kvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, &state));
+		ASSERT_EQ(0, l1_set_nested_state(vcpu, &state));
 	}
 	ASSERT_EQ(0, l1_go_on(l1));
 	ASSERT_EQ(R_VMCALL, l1_value(l1, reason));

@@ -224,7 +224,7 @@ static enum outcome outcome_of(struct fuzz *fuzz, const struct entry *entry)
 			return FAIL_MSRS;
 		return reason == R_VMCALL ? VMCALLED : reason < 128 ? EXITED : OUTCOMES;
 	}
-	if ((result & 0x8d5) != 0x40)
+	if (!l1_failed_valid(&fuzz->l1, entry->enter))
 		return OUTCOMES;
 	return l1_value(&fuzz->l1, entry->error) == 7 ? FAIL_CONTROLS :
 	       l1_value(&fuzz->l1, entry->error) == 8 ? FAIL_HOST : OUTCOMES;
