@@ -9,14 +9,13 @@
  * INVEPT, or the page goes from the VM's own EPT.  A shadow leaf stands only
  * where the VM's EPT maps the L1 GPA to the same host page (rmap.h).
  *
- * L2's writes are known by W: PML would log L2's addresses.  In a slot that is
- * logged a leaf has no W until a write faults, and is recorded with L1's GFN
- * under the same hold of the lock.
- *
- * Or, where struct mmu's logs_l2, they are known by D.  The CPU logs L2's address, and
+ * L2's writes are known by D, where struct mmu's logs_l2.  The CPU logs L2's address, and
  * shadow_drain() finds the leaf: if its D is set, L1's GFN is recorded.  It need not
  * be, since nobody takes D who does not tell of it: a leaf that goes away with D set is
  * recorded as it goes, and arming takes D of pages that are being harvested.
+ *
+ * Else by W.  In a slot that is logged a leaf has no W until a write faults, and is recorded
+ * with L1's GFN under the same hold of the lock.
  *
  * Locking: the MMU's lock.  For write: the list of shadows and who uses which.
  */
