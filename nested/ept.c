@@ -18,24 +18,28 @@ struct walker {
 	const struct slots *slots;
 };
 
-static int read_entry(void *walker, gpa_t gpa, u64 *entry)
+static int read_entry(void *opaque, gpa_t gpa, u64 *entry)
 {
-	return host_read_guest(((struct walker *)walker)->slots, gpa, entry, sizeof(*entry));
+	const struct walker *walker = opaque;
+
+	return host_read_guest(walker->slots, gpa, entry, sizeof(*entry));
 }
 
-static int set_bits(void *walker, const struct guest_entry *entry, u32 bits)
+static int set_bits(void *opaque, const struct guest_entry *entry, u32 bits)
 {
-	return guest_set_bits(((struct walker *)walker)->vcpu, entry, bits);
+	const struct walker *walker = opaque;
+
+	return guest_set_bits(walker->vcpu, entry, bits);
 }
 
 /* As with the CPU, what is written where there is no memory is gone. */
-static void log_write(void *walker, u16 index, gpa_t gpa)
+static void log_write(void *opaque, u16 index, gpa_t gpa)
 {
-	struct vcpu *vcpu = ((struct walker *)walker)->vcpu;
+	const struct walker *walker = opaque;
+	gpa_t log = vmcs12_of(walker->vcpu)->pml_address;
 	u64 entry = gpa;
 
-	guest_write(vcpu, vmcs12_of(vcpu)->pml_address + index * sizeof(entry), &entry,
-		    sizeof(entry));
+	guest_write(walker->vcpu, log + index * sizeof(entry), &entry, sizeof(entry));
 }
 
 /* @logs: as far as L1 wants it. */

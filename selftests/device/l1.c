@@ -151,9 +151,9 @@ uint64_t l1_result(struct l1 *l1, unsigned int i)
 	return command(l1, i)[3];
 }
 
+/* Of FLAGS_ALU, which VMX instructions set or clear (SDM 3D 31.2). */
 #define FLAGS_CF	0x001
 #define FLAGS_ZF	0x040
-#define FLAGS_ALU	0x8d5	/* all that VMX instructions set or clear (SDM 3D 31.2) */
 
 bool l1_failed(struct l1 *l1, unsigned int i)
 {

@@ -14,7 +14,6 @@
 #define DEVICE_BYTES (2 * PAGE_SIZE) /* at MMIO_GPA */
 #define CROSSING     (PAGE_SIZE - 1) /* an operand here is in two pages */
 
-#define FLAGS_ALU  0x8d5
 #define FLAG_AF	   0x10
 #define FLAG_TF	   0x100
 #define FLAG_DF	   0x400

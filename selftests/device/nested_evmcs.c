@@ -215,7 +215,6 @@ TEST_F(nested_evmcs, what_l0_writes_is_logged)
 	ASSERT_EQ(1ULL << EVMCS, bitmap);
 }
 
-#define MSR_FS_BASE		0xc0000100
 #define READS_HIGH		1024	/* of a bitmap (SDM 3C 25.6.9): from 0xc0000000 on */
 
 /* mov $MSR_FS_BASE, %ecx; rdmsr; vmcall */

@@ -76,8 +76,7 @@ TEST_F(nested_state, fields_that_l1_changes)
 }
 
 #define MSR_TSC_ADJUST		0x3b	/* L0 has it exit */
-#define MSR_SYSENTER_ESP	0x175	/* and lets these pass, which are words apart */
-#define MSR_FS_BASE		0xc0000100
+#define MSR_SYSENTER_ESP	0x175	/* and lets it and FS_BASE pass, which are words apart */
 
 TEST_F(nested_state, msrs_that_l1_wants)
 {

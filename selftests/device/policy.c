@@ -12,7 +12,6 @@ DECLARE_GUEST(msr_read);
 DECLARE_GUEST(msr_write);
 DECLARE_GUEST(msr_loop);
 
-#define MSR_FS_BASE	0xc0000100
 #define MSR_LSTAR	0xc0000082
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_PAT		0x277

@@ -75,7 +75,7 @@ TEST_F(state, regs)
 	for (value = &set.rax, i = 0; i < 16; i++)
 		if (&value[i] != &set.rbp)
 			value[i] = rng_next(&self->rng);
-	set.rflags = 0x202 | 0x8d5;
+	set.rflags = 0x202 | FLAGS_ALU;
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_SET_REGS, &set));
 	ASSERT_EQ(0, kvm_ioctl(self->fd, KVM_GET_REGS, &get));
 	EXPECT_EQ(0, memcmp(&set, &get, sizeof(set)));

@@ -19,6 +19,9 @@ DECLARE_GUEST(writer);
 DECLARE_GUEST(random);
 DECLARE_GUEST(sum);
 
+#define FLAGS_ALU	0x8d5		/* RFLAGS: CF, PF, AF, ZF, SF, OF */
+#define MSR_FS_BASE	0xc0000100
+
 #define BENCH_VCPUS	4
 
 struct bench {
